@@ -1,0 +1,206 @@
+"""Hashes that other software made: argon2, bcrypt, Django and passlib.
+
+Verified so that users can move in with the password they have; on their next sign-in the hash is
+replaced by one of ours.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+from collections.abc import Callable
+from typing import Any
+
+from .extras import import_extra
+
+_BCRYPT_MAX_BYTES = 72
+
+Verifier = Callable[[re.Match[str], bytes], bool]
+
+
+def verify(stored: str, password: str) -> bool | None:
+    """Whether ``password`` belongs to ``stored``; ``None`` for a format that is not known.
+
+    A damaged hash belongs to nobody. Raises :exc:`~flask_secureauth.core.extras.MissingExtra` when
+    the format needs a package that is not installed.
+    """
+    for pattern, verifier in _FORMATS:
+        match = pattern.fullmatch(stored)
+        if match:
+            try:
+                return verifier(match, password.encode())
+            except ValueError:
+                return False
+    return None
+
+
+def _argon2(match: re.Match[str], password: bytes) -> bool:
+    argon2: Any = import_extra("argon2", what="A stored argon2 hash", extra="argon2")
+    try:
+        return bool(argon2.PasswordHasher().verify(match["argon2"], password))
+    except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
+        return False
+
+
+def _bcrypt(hashed: str, secret: bytes) -> bool:
+    bcrypt: Any = import_extra("bcrypt", what="A stored bcrypt hash", extra="bcrypt")
+    # bcrypt reads 72 bytes; a longer password would be equal to its own beginning.
+    return len(secret) <= _BCRYPT_MAX_BYTES and bool(bcrypt.checkpw(secret, hashed.encode()))
+
+
+def _plain_bcrypt(match: re.Match[str], password: bytes) -> bool:
+    return _bcrypt(match["bcrypt"], password)
+
+
+def _django_bcrypt_sha256(match: re.Match[str], password: bytes) -> bool:
+    return _bcrypt(match["bcrypt"], hashlib.sha256(password).hexdigest().encode())
+
+
+def _passlib_bcrypt_sha256(match: re.Match[str], password: bytes) -> bool:
+    if match["version"] == "v=2,t=":
+        digest = hmac.digest(match["salt"].encode(), password, hashlib.sha256)
+        ident, rounds = match["ident"], match["rounds2"]
+    else:
+        digest = hashlib.sha256(password).digest()
+        ident, rounds = match["ident"], match["rounds1"]
+    return _bcrypt(f"${ident}${int(rounds):02d}${match['salt']}{match['digest']}", base64.b64encode(digest))
+
+
+def _pbkdf2(digest: str, password: bytes, *, rounds: str, salt: bytes, expected: bytes) -> bool:
+    computed = hashlib.pbkdf2_hmac(digest, password, salt, int(rounds), len(expected))
+    return hmac.compare_digest(computed, expected)
+
+
+def _django_pbkdf2(match: re.Match[str], password: bytes) -> bool:
+    expected = base64.b64decode(match["hash"], validate=True)
+    return _pbkdf2(match["digest"], password, rounds=match["rounds"], salt=match["salt"].encode(), expected=expected)
+
+
+def _passlib_pbkdf2(match: re.Match[str], password: bytes) -> bool:
+    return _pbkdf2(
+        match["digest"] or "sha1",
+        password,
+        rounds=match["rounds"],
+        salt=_decode_passlib(match["salt"]),
+        expected=_decode_passlib(match["hash"]),
+    )
+
+
+def _scrypt(password: bytes, *, salt: bytes, cost: tuple[int, int, int], expected: bytes) -> bool:
+    n, r, p = cost
+    computed = hashlib.scrypt(password, salt=salt, n=n, r=r, p=p, maxmem=132 * n * r * p, dklen=len(expected))
+    return hmac.compare_digest(computed, expected)
+
+
+def _django_scrypt(match: re.Match[str], password: bytes) -> bool:
+    expected = base64.b64decode(match["hash"], validate=True)
+    cost = (int(match["n"]), int(match["r"]), int(match["p"]))
+    return _scrypt(password, salt=match["salt"].encode(), cost=cost, expected=expected)
+
+
+def _passlib_scrypt(match: re.Match[str], password: bytes) -> bool:
+    cost = (1 << min(int(match["ln"]), 31), int(match["r"]), int(match["p"]))
+    expected = _decode_passlib(match["hash"])
+    return _scrypt(password, salt=_decode_passlib(match["salt"]), cost=cost, expected=expected)
+
+
+def _decode_passlib(text: str) -> bytes:
+    """Passlib's base64: "." for "+", and no padding."""
+    return base64.b64decode(text.replace(".", "+") + "=" * (-len(text) % 4), validate=True)
+
+
+def _sha_crypt(match: re.Match[str], password: bytes) -> bool:
+    digest, order = _SHA_CRYPT[match["kind"]]
+    rounds = min(max(int(match["rounds"] or 5000), 1000), 999_999_999)
+    raw = _sha_crypt_digest(digest, password, match["salt"].encode(), rounds)
+    return hmac.compare_digest(_sha_crypt_encode(raw, order), match["hash"])
+
+
+def _sha_crypt_digest(name: str, password: bytes, salt: bytes, rounds: int) -> bytes:
+    """Source: Ulrich Drepper, "Unix crypt using SHA-256 and SHA-512", steps 1 to 21."""
+
+    def digest(*parts: bytes) -> bytes:
+        return hashlib.new(name, b"".join(parts)).digest()
+
+    size = len(password)
+    alternate = digest(password, salt, password)
+    bits = [alternate if size >> shift & 1 else password for shift in range(size.bit_length())]
+    result = digest(password, salt, _stretch(alternate, size), *bits)
+    p = _stretch(digest(password * size), size)
+    s = _stretch(digest(salt * (16 + result[0])), len(salt))
+    for count in range(rounds):
+        odd = count % 2
+        middle = (s if count % 3 else b"") + (p if count % 7 else b"")
+        result = digest(p if odd else result, middle, result if odd else p)
+    return result
+
+
+def _stretch(block: bytes, length: int) -> bytes:
+    return (block * (length // len(block) + 1))[:length]
+
+
+def _sha_crypt_encode(raw: bytes, order: tuple[tuple[int, ...], ...]) -> str:
+    alphabet = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+    text = ""
+    for group in order:
+        value = int.from_bytes(bytes(raw[index] for index in group), "big")
+        for _ in range(len(group) + 1):
+            text += alphabet[value & 63]
+            value >>= 6
+    return text
+
+
+def _turning(size: int, turn: tuple[int, int, int], rest: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
+    """The order of bytes in a sha-crypt hash: each group of three is the last one plus one, turned."""
+    groups: list[tuple[int, ...]] = [(0, size, 2 * size)]
+    while len(groups) < size:
+        last = groups[-1]
+        groups.append((last[turn[0]] + 1, last[turn[1]] + 1, last[turn[2]] + 1))
+    return (*groups, rest)
+
+
+_SHA_CRYPT = {
+    "5": ("sha256", _turning(10, (2, 0, 1), (31, 30))),
+    "6": ("sha512", _turning(21, (1, 2, 0), (63,))),
+}
+
+_BCRYPT = r"(?P<bcrypt>\$2[abxy]\$\d\d\$[./A-Za-z0-9]{53})"
+_BASE64 = r"[A-Za-z0-9+/]+=*"
+_PASSLIB_BASE64 = r"[A-Za-z0-9./]+"
+_FORMATS: tuple[tuple[re.Pattern[str], Verifier], ...] = tuple(
+    (re.compile(pattern), verifier)
+    for pattern, verifier in (
+        (r"(?:argon2)?(?P<argon2>\$argon2(?:id|i|d)\$.+)", _argon2),
+        (rf"(?:bcrypt\$)?{_BCRYPT}", _plain_bcrypt),
+        (rf"bcrypt_sha256\${_BCRYPT}", _django_bcrypt_sha256),
+        (
+            r"\$bcrypt-sha256\$(?P<version>v=2,t=)?(?P<ident>2[abxy]),(?:r=(?P<rounds2>\d+)|(?P<rounds1>\d+))"
+            r"\$(?P<salt>[./A-Za-z0-9]{22})\$(?P<digest>[./A-Za-z0-9]{31})",
+            _passlib_bcrypt_sha256,
+        ),
+        (
+            rf"pbkdf2_(?P<digest>sha256|sha1)\$(?P<rounds>\d{{1,9}})\$(?P<salt>[^$]+)\$(?P<hash>{_BASE64})",
+            _django_pbkdf2,
+        ),
+        (
+            rf"\$pbkdf2(?:-(?P<digest>sha256|sha512))?\$(?P<rounds>\d{{1,9}})\$(?P<salt>{_PASSLIB_BASE64})"
+            rf"\$(?P<hash>{_PASSLIB_BASE64})",
+            _passlib_pbkdf2,
+        ),
+        (
+            rf"scrypt\$(?P<salt>[^$]+)\$(?P<n>\d{{1,9}})\$(?P<r>\d{{1,3}})\$(?P<p>\d{{1,3}})\$(?P<hash>{_BASE64})",
+            _django_scrypt,
+        ),
+        (
+            rf"\$scrypt\$ln=(?P<ln>\d{{1,2}}),r=(?P<r>\d{{1,3}}),p=(?P<p>\d{{1,3}})\$(?P<salt>{_PASSLIB_BASE64})"
+            r"\$(?P<hash>[A-Za-z0-9./+]+)",
+            _passlib_scrypt,
+        ),
+        (
+            r"\$(?P<kind>[56])\$(?:rounds=(?P<rounds>\d{1,9})\$)?(?P<salt>[^$]{0,16})\$(?P<hash>[./A-Za-z0-9]{43,86})",
+            _sha_crypt,
+        ),
+    )
+)

@@ -1,0 +1,71 @@
+"""Identifiers: session ids, and the one spelling of an e-mail address."""
+
+from __future__ import annotations
+
+import secrets
+import unicodedata
+
+from email_validator import EmailNotValidError, validate_email
+
+EMAIL_MAX_LENGTH = 254
+"""Characters. Source: RFC 5321 section 4.5.3.1.3, less the angle brackets."""
+
+
+class InvalidEmail(ValueError):
+    """The text is not an e-mail address that can be a user's identity."""
+
+
+def new_identifier() -> str:
+    """128 random bits as 32 lower-case hex digits, equal under every collation. Source: ASVS 7.2.3."""
+    return secrets.token_hex(16)
+
+
+def canonical_email(text: str, *, allow_test_domain: bool = False) -> str:
+    """Return the one spelling under which an address is stored and looked up.
+
+    Lower-cased ASCII local part, A-label domain, at most 254 characters, so that two spellings
+    of one mailbox are one account and no two mailboxes are. ``allow_test_domain`` admits the
+    reserved top-level domain ``test``.
+
+    Raises :exc:`InvalidEmail`, also for domains that only look like another one: IDNA drops or
+    folds characters such as the soft hyphen and full-width letters, and two accounts would meet.
+    """
+    if len(text) > EMAIL_MAX_LENGTH or not _is_plain_domain(text.rpartition("@")[2]):
+        raise InvalidEmail("Not a valid email address.")
+    try:
+        parsed = validate_email(
+            text,
+            allow_smtputf8=False,
+            allow_quoted_local=False,
+            check_deliverability=False,
+            test_environment=allow_test_domain,
+        )
+    except EmailNotValidError:
+        raise InvalidEmail("Not a valid email address.") from None
+    canonical = f"{parsed.local_part.lower()}@{parsed.ascii_domain.lower()}"
+    if len(canonical) > EMAIL_MAX_LENGTH:
+        raise InvalidEmail("Not a valid email address.")
+    return canonical
+
+
+def _is_plain_domain(domain: str) -> bool:
+    return unicodedata.is_normalized("NFKC", domain) and all(
+        character in "-." or unicodedata.category(character)[0] in "LMN" for character in domain
+    )
+
+
+def mask_email(text: str) -> str:
+    """Return an address for logs: first character and domain, ``a***@example.com``."""
+    local, at, domain = text.rpartition("@")
+    return printable(f"{local[:1]}***{at}{domain}" if at else "***", limit=80)
+
+
+def printable(text: str, *, limit: int = 200) -> str:
+    """Return ``text`` on one harmless line: escapes for control and bidi characters, cut at ``limit``.
+
+    Source: ASVS 16.4.1; U+2028 and ESC break log viewers as a newline does.
+    """
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text[:limit]
+    )

@@ -1,0 +1,155 @@
+"""Password hashes: made with one scheme, verified from many, and never too many at once."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import BoundedSemaphore
+from typing import Any, Protocol
+
+from werkzeug.security import check_password_hash, generate_password_hash
+
+from . import foreign_hashes
+from .extras import MissingExtra, import_extra
+
+logger = logging.getLogger("flask_secureauth")
+
+DEFAULT_METHOD = "scrypt:32768:8:3"
+"""32 MiB and three passes. Source: OWASP Password Storage Cheat Sheet, equivalent scrypt settings."""
+
+
+class WeakMethod(ValueError):
+    """The hash method is unknown, or cheaper than OWASP's equivalent settings."""
+
+
+class HashingBusy(Exception):
+    """Too many passwords are being hashed; try again in a moment."""
+
+
+class PasswordScheme(Protocol):
+    """One way of making hashes."""
+
+    def hash(self, password: str) -> str:
+        """Return a self-describing hash with a new salt."""
+        ...
+
+    def is_current(self, stored: str) -> bool:
+        """Whether ``stored`` was made by this scheme with these parameters."""
+        ...
+
+
+class WerkzeugScheme:
+    """``scrypt:N:r:p`` or ``pbkdf2:sha256|sha512:iterations``, in Werkzeug's format."""
+
+    def __init__(self, method: str) -> None:
+        self.method = method
+
+    def hash(self, password: str) -> str:
+        return generate_password_hash(password, self.method)
+
+    def is_current(self, stored: str) -> bool:
+        return stored.startswith(f"{self.method}$")
+
+
+class Argon2Scheme:
+    """argon2id; ``memory`` in KiB."""
+
+    def __init__(self, *, memory: int, time: int, parallelism: int) -> None:
+        argon2: Any = import_extra("argon2", what="The password hash argon2id", extra="argon2")
+        self._hasher = argon2.PasswordHasher(time_cost=time, memory_cost=memory, parallelism=parallelism)
+
+    def hash(self, password: str) -> str:
+        hashed: str = self._hasher.hash(password)
+        return hashed
+
+    def is_current(self, stored: str) -> bool:
+        return stored.startswith("$argon2id$") and not self._hasher.check_needs_rehash(stored)
+
+
+def parse_scheme(method: str, *, allow_weak: bool = False) -> PasswordScheme:
+    """Return the scheme that ``method`` names.
+
+    ``scrypt:N:r:p``, ``pbkdf2:sha256:iterations``, ``pbkdf2:sha512:iterations``, ``argon2id`` or
+    ``argon2id:m=KiB,t=passes,p=lanes``. Raises :exc:`WeakMethod` below OWASP's equivalent settings
+    unless ``allow_weak``. Source: OWASP Password Storage Cheat Sheet.
+    """
+    if match := re.fullmatch(r"scrypt:(\d+):(\d+):(\d+)", method):
+        n, r, p = map(int, match.groups())
+        _require(n > 1 and n & (n - 1) == 0 and r > 0 and p > 0, "N of scrypt is a power of two")
+        _require(allow_weak or (r >= 8 and n >= 2**13 and n * p >= 2**13 * 10), "cheaper than scrypt:8192:8:10")
+        return WerkzeugScheme(method)
+    if match := re.fullmatch(r"pbkdf2:(sha256|sha512):(\d+)", method):
+        floor = {"sha256": 600_000, "sha512": 210_000}[match[1]]
+        _require(int(match[2]) > 0, "no iterations")
+        _require(allow_weak or int(match[2]) >= floor, f"fewer than {floor} iterations")
+        return WerkzeugScheme(method)
+    if match := re.fullmatch(r"argon2id(?::m=(\d+),t=(\d+),p=(\d+))?", method):
+        memory, time, lanes = (
+            int(given or default) for given, default in zip(match.groups(), (19456, 2, 1), strict=True)
+        )
+        _require(lanes > 0 and time > 0 and memory >= 8 * lanes, "argon2id needs m >= 8 * p and t, p above 0")
+        _require(allow_weak or (memory >= 7168 and memory * time >= 35840), "cheaper than argon2id:m=7168,t=5,p=1")
+        return Argon2Scheme(memory=memory, time=time, parallelism=lanes)
+    raise WeakMethod(f"{method!r} is not scrypt:N:r:p, pbkdf2:sha256:iterations or argon2id[:m=KiB,t=passes,p=lanes]")
+
+
+def _require(holds: bool, problem: str) -> None:
+    if not holds:
+        raise WeakMethod(problem)
+
+
+class PasswordHasher:
+    """Hashes and verifies, at most ``concurrency`` at a time in this process.
+
+    A hash takes a core and tens of mebibytes on purpose; without a bound, a burst of sign-ins takes
+    the whole server. Who waits longer than ``max_wait`` seconds gets :exc:`HashingBusy`.
+    """
+
+    def __init__(self, scheme: PasswordScheme, *, concurrency: int, max_wait: float) -> None:
+        self._scheme = scheme
+        self._max_wait = max_wait
+        self._slots = BoundedSemaphore(concurrency)
+        self._dummy = scheme.hash("no user has this password")
+
+    def hash(self, password: str) -> str:
+        """Return the hash to store."""
+        with self._slot():
+            return self._scheme.hash(password)
+
+    def verify(self, stored: str | None, password: str) -> bool:
+        """Whether ``password`` belongs to ``stored``.
+
+        ``None``, an empty and an unusable hash take as long as a real one, so the time does not tell
+        which accounts exist. Source: ASVS 6.3.8, Django CVE-2024-39329.
+        """
+        with self._slot():
+            try:
+                verdict = _verify(stored, password) if stored else None
+            except MissingExtra as error:
+                logger.error("A stored password hash cannot be verified. %s", error)
+                verdict = None
+            if verdict is None:
+                _verify(self._dummy, password)
+            return verdict is True
+
+    def needs_rehash(self, stored: str) -> bool:
+        """Whether ``stored`` was made by another scheme or with other parameters."""
+        return not self._scheme.is_current(stored)
+
+    @contextmanager
+    def _slot(self) -> Iterator[None]:
+        if not self._slots.acquire(timeout=self._max_wait):
+            raise HashingBusy
+        try:
+            yield
+        finally:
+            self._slots.release()
+
+
+def _verify(stored: str, password: str) -> bool | None:
+    """Return ``None`` when ``stored`` is in no known format."""
+    if stored.startswith(("scrypt:", "pbkdf2:")):
+        return check_password_hash(stored, password)
+    return foreign_hashes.verify(stored, password)

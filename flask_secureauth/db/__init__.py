@@ -1,0 +1,1 @@
+"""The database: the user model, the tables of features, reads and transactions."""

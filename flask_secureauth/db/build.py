@@ -1,0 +1,79 @@
+"""From the mixins of features to models on the app's own ``db.Model``, so that its migrations see them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from types import new_class
+from typing import Any
+
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import ForeignKey, inspect
+from sqlalchemy.exc import NoInspectionAvailable
+from sqlalchemy.orm import Mapper, mapped_column
+
+from ..errors import ConfigurationError
+from .mixins import UserMixin
+
+_BUILT = "flask_secureauth"
+Models = dict[type, type[Any]]
+
+
+def build_user_model(sqlalchemy: SQLAlchemy) -> type[Any]:
+    """Return the default model: an int ``id``, the table ``users``, nothing but what the mixin brings."""
+    built = sqlalchemy.metadata.info.setdefault(_BUILT, {})
+    if UserMixin not in built:
+        if "users" in sqlalchemy.metadata.tables:
+            raise ConfigurationError(["The app already has a table users: pass its model, SecureAuth(user_model=...)."])
+        built[UserMixin] = _model("User", UserMixin, sqlalchemy, {"__tablename__": "users", "__module__": __name__})
+    model: type[Any] = built[UserMixin]
+    return model
+
+
+def check_user_model(model: type[Any]) -> None:
+    """Raise :exc:`~flask_secureauth.errors.ConfigurationError` for a model that cannot hold accounts."""
+    name = getattr(model, "__name__", repr(model))
+    try:
+        mapper: Mapper[Any] = inspect(model)
+    except NoInspectionAvailable:
+        raise ConfigurationError(
+            [f"user_model={name} is not a model: write class User(UserMixin, db.Model)."]
+        ) from None
+    problems = [
+        f"{name} has no column {column}: write class {name}(UserMixin, db.Model)."
+        for column in ("email", "password_hash")
+        if column not in mapper.columns
+    ]
+    if len(mapper.primary_key) != 1:
+        problems.append(f"{name} has a primary key of {len(mapper.primary_key)} columns; it needs a single one.")
+    if problems:
+        raise ConfigurationError(problems)
+
+
+def build_models(sqlalchemy: SQLAlchemy, user_model: type[Any], mixins: Iterable[type]) -> Models:
+    """Return a model for each mixin; those built before for the same user model are returned again."""
+    built = user_model.metadata.info.setdefault(_BUILT, {})
+    for mixin in mixins:
+        if mixin not in built:
+            built[mixin] = _build(sqlalchemy, user_model, mixin)
+    return {mixin: built[mixin] for mixin in mixins}
+
+
+def _build(sqlalchemy: SQLAlchemy, user_model: type[Any], mixin: type) -> type[Any]:
+    (key,) = inspect(user_model).primary_key
+    namespace: dict[str, Any] = {
+        "__module__": mixin.__module__,
+        "__table_args__": {"mysql_engine": "InnoDB"},
+        "user_id": mapped_column(key.type, ForeignKey(key, ondelete="CASCADE"), nullable=False, index=True),
+    }
+    if hasattr(user_model, "__bind_key__"):
+        namespace["__bind_key__"] = user_model.__bind_key__
+    return _model(mixin.__name__.removesuffix("Mixin"), mixin, sqlalchemy, namespace)
+
+
+def _model(name: str, mixin: type, sqlalchemy: SQLAlchemy, namespace: dict[str, Any]) -> type[Any]:
+    return new_class(name, (mixin, sqlalchemy.Model), exec_body=lambda body: body.update(namespace))
+
+
+def built_models(user_model: type[Any]) -> list[type[Any]]:
+    """The models that were built around ``user_model``."""
+    return [model for model in user_model.metadata.info.get(_BUILT, {}).values() if model is not user_model]

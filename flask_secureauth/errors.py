@@ -1,0 +1,240 @@
+"""Everything that is raised. One tree:
+
+::
+
+    SecureAuthError
+    ├── ConfigurationError          raised once, at start, with every problem
+    └── AuthError                   a refusal, which becomes an HTTP answer
+        ├── InvalidInput            400
+        │   └── MalformedBody       400
+        ├── BodyTooLarge            413
+        ├── UnsupportedContentType  415
+        ├── NotAuthenticated        401
+        │   ├── TokenMissing
+        │   ├── TokenInvalid
+        │   ├── TokenExpired
+        │   └── SessionRevoked
+        ├── FreshLoginRequired      403
+        ├── UnknownPath             404
+        ├── NotAllowed              405
+        ├── InternalError           500
+        ├── ServiceBusy             503
+        ├── DatabaseUnavailable     503
+        └── each feature's own, beside its code
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from werkzeug.datastructures import MIMEAccept
+from werkzeug.exceptions import HTTPException
+from werkzeug.http import parse_accept_header
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+PROBLEM_JSON = "application/problem+json"
+
+ANSWER_HEADERS = (
+    ("Cache-Control", "no-store"),
+    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("Vary", "Accept, Authorization, Cookie"),
+    ("X-Content-Type-Options", "nosniff"),
+)
+"""Headers of every answer of ours. Source: ASVS 3.2.1, 3.4.4, 3.4.6, 14.3.2."""
+
+
+class SecureAuthError(Exception):
+    """The root of what this package raises."""
+
+
+class ConfigurationError(SecureAuthError):
+    """The app cannot start like this. ``problems`` holds a sentence for each thing to change."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        lines = "".join(f"\n  - {problem}" for problem in self.problems)
+        super().__init__(f"flask_secureauth is not configured correctly:{lines}")
+
+
+class AuthError(SecureAuthError, HTTPException):
+    """A refusal. ``code`` is the HTTP status, ``error_code`` what a client's program looks at.
+
+    It is an :exc:`~werkzeug.exceptions.HTTPException`, so an extension that takes over an app's
+    error handling still answers with this status and not with 500.
+    """
+
+    code: int = HTTPStatus.BAD_REQUEST  # pyright: ignore[reportIncompatibleVariableOverride]
+    error_code: ClassVar[str]
+    sentence: ClassVar[str]
+    headers: tuple[tuple[str, str], ...] = ()
+
+    def __init__(self, sentence: str | None = None) -> None:
+        super().__init__(sentence or self.sentence)
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The members of the JSON answer. Flask-RESTful reads them under this name."""
+        return {"error": self.description, "code": self.error_code}
+
+    def get_body(self, environ: WSGIEnvironment | None = None, scope: dict[str, Any] | None = None) -> str:
+        """The answer's JSON; RFC 9457 for a client that asks for it."""
+        members = self.data
+        if _wants_problem(environ):
+            status = HTTPStatus(self.code)
+            members = {
+                "type": "about:blank",
+                "title": status.phrase,
+                "status": status,
+                "detail": self.description,
+            } | members
+        return json.dumps(members) + "\n"
+
+    def get_headers(
+        self, environ: WSGIEnvironment | None = None, scope: dict[str, Any] | None = None
+    ) -> list[tuple[str, str]]:
+        """The answer's headers."""
+        content_type = PROBLEM_JSON if _wants_problem(environ) else "application/json"
+        return [("Content-Type", content_type), *ANSWER_HEADERS, *self.headers]
+
+
+def _wants_problem(environ: WSGIEnvironment | None) -> bool:
+    accept = environ.get("HTTP_ACCEPT", "") if environ else ""
+    if PROBLEM_JSON not in accept:
+        return False
+    return parse_accept_header(accept, MIMEAccept).best_match(["application/json", PROBLEM_JSON]) == PROBLEM_JSON
+
+
+class InvalidInput(AuthError):
+    """The body breaks a rule. ``fields`` maps each member to its sentences."""
+
+    error_code = "invalid_input"
+    sentence = "The request is not valid."
+
+    def __init__(self, fields: Mapping[str, list[str]], sentence: str | None = None) -> None:
+        messages = [message for of_field in fields.values() for message in of_field]
+        super().__init__(sentence or (messages[0] if len(messages) == 1 else None))
+        self.fields = fields
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return {**super().data, "fields": self.fields}
+
+
+class MalformedBody(AuthError):
+    """The body is not a JSON object that every parser reads alike."""
+
+    error_code = "malformed_body"
+    sentence = "The body must be a JSON object."
+
+
+class BodyTooLarge(AuthError):
+    """The body is larger than ``SECUREAUTH_MAX_CONTENT_LENGTH`` or the app's ``MAX_CONTENT_LENGTH``."""
+
+    code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    error_code = "body_too_large"
+    sentence = "The body is too large."
+
+
+class UnsupportedContentType(AuthError):
+    """The body is not declared as JSON in UTF-8."""
+
+    code = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    error_code = "unsupported_content_type"
+    sentence = "Send JSON with Content-Type: application/json."
+
+
+class NotAuthenticated(AuthError):
+    """The request does not prove who sends it."""
+
+    code = HTTPStatus.UNAUTHORIZED
+    headers = (("WWW-Authenticate", 'Bearer error="invalid_token"'),)
+
+
+class TokenMissing(NotAuthenticated):
+    """No access token came with the request."""
+
+    error_code = "token_missing"
+    sentence = "Missing access token"
+    # Source: RFC 6750 section 3.1: no error attribute when no credentials came.
+    headers = (("WWW-Authenticate", "Bearer"),)
+
+
+class TokenInvalid(NotAuthenticated):
+    """The access token is not one of ours, or names a user who is gone."""
+
+    error_code = "token_invalid"
+    sentence = "Invalid access token"
+
+
+class TokenExpired(NotAuthenticated):
+    """The access token was genuine and its time is over: refresh and retry."""
+
+    error_code = "token_expired"
+    sentence = "Access token has expired"
+
+
+class SessionRevoked(NotAuthenticated):
+    """The session behind the access token has ended: sign in again."""
+
+    error_code = "session_revoked"
+    sentence = "Session has ended"
+
+
+class FreshLoginRequired(AuthError):
+    """The view wants a recent sign-in. Source: RFC 9470."""
+
+    code = HTTPStatus.FORBIDDEN
+    error_code = "fresh_login_required"
+    sentence = "Please sign in again to do this"
+    headers = (("WWW-Authenticate", 'Bearer error="insufficient_user_authentication"'),)
+
+
+class UnknownPath(AuthError):
+    """No route has this path."""
+
+    code = HTTPStatus.NOT_FOUND
+    error_code = "not_found"
+    sentence = "Not found"
+
+
+class NotAllowed(AuthError):
+    """The path is known, the method is not."""
+
+    code = HTTPStatus.METHOD_NOT_ALLOWED
+    error_code = "method_not_allowed"
+    sentence = "Method not allowed"
+
+    def __init__(self, methods: Iterable[str] | None) -> None:
+        super().__init__()
+        self.headers = (("Allow", ", ".join(sorted(methods or ()))),)
+
+
+class InternalError(AuthError):
+    """A crash. The traceback is in the log, never in an answer."""
+
+    code = HTTPStatus.INTERNAL_SERVER_ERROR
+    error_code = "internal_error"
+    sentence = "Internal Server Error"
+
+
+class ServiceBusy(AuthError):
+    """Too many passwords are being checked at once."""
+
+    code = HTTPStatus.SERVICE_UNAVAILABLE
+    error_code = "service_busy"
+    sentence = "Too many sign-ins at once. Try again in a moment."
+    headers = (("Retry-After", "2"),)
+
+
+class DatabaseUnavailable(AuthError):
+    """The database does not answer."""
+
+    code = HTTPStatus.SERVICE_UNAVAILABLE
+    error_code = "database_unavailable"
+    sentence = "The service is unavailable for the moment. Try again shortly."
+    headers = (("Retry-After", "5"),)

@@ -1,0 +1,132 @@
+"""Registration: an address and a password become an account.
+
+Without e-mail verification the answer tells whether an address is taken (409), as the contract
+asks. Source: ASVS 6.2 for passwords, ASVS 15.3.3 for refusing members that no schema names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import click
+from flask.cli import with_appcontext
+
+from ..core.identifiers import InvalidEmail, canonical_email
+from ..db.parts import Parts
+from ..db.users import EmailTaken, ValueRefused, ValueTaken
+from ..errors import AuthError, InvalidInput
+from ..events import UserRegistered
+from ..feature import Feature, Route
+from ..web.dispatch import Call
+from ..web.schemas import BodySchema, required_text
+from ..web.state import current_auth
+
+
+class UserExists(AuthError):
+    """An account with this address exists."""
+
+    code = HTTPStatus.CONFLICT
+    error_code = "registration.user_exists"
+    sentence = "User already exists"
+
+
+class AlreadyTaken(AuthError):
+    """Another unique column of the user model has this value already."""
+
+    code = HTTPStatus.CONFLICT
+    error_code = "registration.value_taken"
+    sentence = "Another user has one of these values already"
+
+
+class RegistrationSchema(BodySchema):
+    """What a newcomer sends. Add a field in a subclass, and the user's column of that name is filled."""
+
+    email = required_text("Email")
+    password = required_text("Password", load_only=True)
+
+
+class RegistrationService:
+    """Creates accounts."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def register(self, email: str, password: str, *, extra: Mapping[str, Any] | None = None) -> Any:
+        """Create an account and return the user.
+
+        ``extra`` are values for columns of the app's own. Raises
+        :exc:`~flask_secureauth.errors.InvalidInput`, :exc:`UserExists`, :exc:`AlreadyTaken`.
+        """
+        parts = self._parts
+        canonical = self._check(email, password)
+        password_hash = parts.hasher.hash(password)
+        try:
+            user = parts.users.add(
+                email=canonical, password_hash=password_hash, now=parts.clock.now(), fields=extra or {}
+            )
+        except EmailTaken:
+            raise UserExists from None
+        except ValueTaken:
+            raise AlreadyTaken from None
+        except ValueRefused:
+            raise InvalidInput({}, "A value is too long or of the wrong kind.") from None
+        parts.database.announce(UserRegistered(user=user))
+        return user
+
+    def _check(self, email: str, password: str) -> str:
+        problems: dict[str, list[str]] = {}
+        canonical = ""
+        try:
+            canonical = canonical_email(email, allow_test_domain=self._parts.testing)
+        except InvalidEmail as error:
+            problems["email"] = [str(error)]
+        of_password = self._parts.policy.problems(password, email=canonical)
+        if of_password:
+            problems["password"] = of_password
+        if problems:
+            raise InvalidInput(problems)
+        return canonical
+
+
+def register(call: Call) -> dict[str, str]:
+    """Create the account."""
+    body = dict(call.body)
+    call.service.register(body.pop("email"), body.pop("password"), extra=body)
+    return {"message": "User created"}
+
+
+@click.command("create-user")
+@click.argument("email")
+@click.option("--password", prompt=True, hide_input=True, confirmation_prompt=True, help="Asked for when not given.")
+@with_appcontext
+def create_user(email: str, password: str) -> None:
+    """Create an account."""
+    auth = current_auth()
+    try:
+        with auth.database.transaction():
+            auth.service(RegistrationService).register(email, password)
+    except InvalidInput as error:
+        raise click.ClickException(" ".join(text for of_field in error.fields.values() for text in of_field)) from None
+    except AuthError as error:
+        raise click.ClickException(f"{error.description}.") from None
+    click.echo(f"Created {email}.")
+
+
+FEATURE = Feature(
+    name="registration",
+    service=RegistrationService,
+    routes=(
+        Route(
+            "register",
+            "POST",
+            "/users",
+            register,
+            body=RegistrationSchema,
+            status=201,
+            errors=(UserExists, AlreadyTaken),
+        ),
+    ),
+    cli=(create_user,),
+)

@@ -1,0 +1,127 @@
+"""The rules of sessions: opened by a sign-in, looked at on every request, ended once."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from threading import Lock
+from typing import Any
+
+from sqlalchemy import Row, and_, bindparam, insert, select, update
+
+from ...core.identifiers import new_identifier
+from ...core.jwt import Claims
+from ...db.mixins import to_column
+from ...db.parts import Parts
+from ...errors import SessionRevoked, TokenInvalid
+from ...events import UserLoggedOut
+from ...web.state import UnknownUser
+from .tables import SessionMixin
+
+_CACHE_SIZE = 10_000
+
+
+class SessionService:
+    """Opens, checks and ends sessions."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._model = parts.models[SessionMixin]
+        staleness = parts.session_settings.staleness
+        self._staleness = None if staleness is None else staleness.total_seconds()
+        self._seen = _Seen()
+        model, users = self._model, parts.users
+        # From the user's row to the session's, so that one statement tells "no such user" from "signed out".
+        self._by_id = (
+            select(*users.columns, model.id.label("session_id"), model.expires_at, model.revoked_at)
+            .select_from(parts.user_model)
+            .outerjoin(model, and_(model.id == bindparam("sid"), model.user_id == users.key_column))
+            .where(users.key_column == bindparam("key"))
+        )
+
+    def open(self, user: Any, *, method: str, now: datetime) -> str:
+        """Insert a session for ``user`` and return its id. Only ``complete_login`` calls this."""
+        session_id = new_identifier()
+        self._parts.database.session.execute(
+            insert(self._model).values(
+                id=session_id,
+                user_id=self._parts.users.key(self._parts.users.subject(user)),
+                methods=method,
+                created_at=to_column(now),
+                expires_at=to_column(now + self._parts.session_settings.lifetime),
+            )
+        )
+        return session_id
+
+    def check(self, claims: Claims) -> Row[Any] | None:
+        """See that the session is alive and its user enabled, as freshly as the setting asks.
+
+        Returns the user's row when it was read. Raises
+        :exc:`~flask_secureauth.errors.SessionRevoked`, :exc:`~flask_secureauth.web.state.UnknownUser`.
+        """
+        if self._staleness is None:
+            return None
+        if self._staleness == 0:
+            return self.check_now(claims)
+        now = self._parts.clock.timestamp()
+        if not self._seen.within(claims["sid"], now - self._staleness, now):
+            row = self.check_now(claims)
+            self._seen.add(claims["sid"], now)
+            return row
+        return None
+
+    def check_now(self, claims: Claims) -> Row[Any]:
+        """Read the session and its user, whatever the staleness; one statement."""
+        parts = self._parts
+        key = parts.users.key(claims["sub"])
+        rows = [] if key is None else parts.database.read(self._by_id, {"sid": claims["sid"], "key": key})
+        if not rows:
+            raise UnknownUser
+        row = rows[0]
+        if row.session_id is None or row.revoked_at is not None or row.expires_at <= to_column(parts.clock.now()):
+            raise SessionRevoked
+        if not parts.users.is_active(row):
+            raise SessionRevoked
+        return row
+
+    def revoke(self, claims: Claims, *, reason: str) -> None:
+        """End the session behind a token; only the first call does.
+
+        Raises :exc:`~flask_secureauth.errors.SessionRevoked` when it has ended before.
+        """
+        parts, model = self._parts, self._model
+        user_id = parts.users.key(claims["sub"])
+        if user_id is None:
+            raise TokenInvalid
+        statement = (
+            update(model)
+            .where(model.id == claims["sid"], model.user_id == user_id, model.revoked_at.is_(None))
+            .values(revoked_at=to_column(parts.clock.now()), revoke_reason=reason)
+            .execution_options(synchronize_session=False)
+        )
+        ended = parts.database.session.execute(statement).rowcount
+        self._seen.forget(claims["sid"])
+        if not ended:
+            raise SessionRevoked
+        parts.database.announce(UserLoggedOut(user_id=user_id, session_id=claims["sid"]))
+
+
+class _Seen:
+    """When a session was last seen alive, in this process; bounded."""
+
+    def __init__(self) -> None:
+        self._at: dict[str, float] = {}
+        self._lock = Lock()
+
+    def within(self, session_id: str, since: float, now: float) -> bool:
+        # A clock that was set back must not make an old look count as a new one.
+        return since < self._at.get(session_id, since) <= now
+
+    def add(self, session_id: str, now: float) -> None:
+        with self._lock:
+            if len(self._at) >= _CACHE_SIZE:
+                del self._at[next(iter(self._at))]
+            self._at[session_id] = now
+
+    def forget(self, session_id: str) -> None:
+        with self._lock:
+            self._at.pop(session_id, None)

@@ -1,0 +1,1 @@
+"""The only place that touches ``flask.request``: guard, transport, dispatch, blueprints, answers."""

@@ -183,6 +183,7 @@ def _build_state(app: Flask, settings: _Settings, features: Sequence[Feature], t
         features=features,
         services=parts.hooks.services,
         clock=parts.clock,
+        issuer=parts.issuer,
         verifier=TokenVerifier(settings.ring, rules),
         sessions=parts.service(SessionService),
         database=database,

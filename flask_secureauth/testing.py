@@ -18,7 +18,7 @@ CONFIG = MappingProxyType(
     {
         "TESTING": True,
         "SECRET_KEY": "only for tests",
-        "SECUREAUTH_PASSWORD_HASH_METHOD": "scrypt:2:1:1",
+        "SECUREAUTH_PASSWORD_HASH_METHOD": "scrypt:128:1:1",
     }
 )
 """Settings for a test suite: ``app.config.update(CONFIG)`` before ``init_app``. A hash takes microseconds."""

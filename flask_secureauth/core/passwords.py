@@ -77,7 +77,7 @@ def parse_scheme(method: str, *, allow_weak: bool = False) -> PasswordScheme:
     """
     if match := re.fullmatch(r"scrypt:(\d+):(\d+):(\d+)", method):
         n, r, p = map(int, match.groups())
-        _require(n > 1 and n & (n - 1) == 0 and r > 0 and p > 0, "N of scrypt is a power of two")
+        _require(n >= 128 and n & (n - 1) == 0 and r > 0 and p > 0, "N of scrypt is a power of two from 128 on")
         _require(allow_weak or (r >= 8 and n >= 2**13 and n * p >= 2**13 * 10), "cheaper than scrypt:8192:8:10")
         return WerkzeugScheme(method)
     if match := re.fullmatch(r"pbkdf2:(sha256|sha512):(\d+)", method):

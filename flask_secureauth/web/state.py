@@ -11,7 +11,7 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import Row
 
 from ..core.clock import Clock
-from ..core.jwt import Claims, TokenVerifier
+from ..core.jwt import Claims, TokenIssuer, TokenVerifier
 from ..db.database import Database
 from ..db.parts import find_service
 from ..db.users import UserStore
@@ -47,6 +47,7 @@ class AuthState:
     features: Sequence[Feature]
     services: Mapping[str, Any]
     clock: Clock
+    issuer: TokenIssuer
     verifier: TokenVerifier
     sessions: SessionChecker
     database: Database

@@ -1,0 +1,78 @@
+"""``python -m example_app``: migrate the embedded database, say where the app is, serve it."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from flask import Flask
+from flask_migrate import upgrade
+from sqlalchemy.exc import SQLAlchemyError
+from waitress import create_server
+
+from flask_secureauth import ConfigurationError
+
+from . import MIGRATIONS, create_app
+from .config import LOOPBACK, read_environment
+from .models import db
+
+
+def main() -> None:
+    """Run the app until Ctrl+C."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    try:
+        app = create_app()
+    except ConfigurationError as error:
+        sys.exit(str(error))
+    _prepare_database(app)
+    values = read_environment()
+    host, port = values.get("HOST") or "127.0.0.1", _port(values.get("PORT") or "5000")
+    if app.debug and host in LOOPBACK:
+        app.run(host, port, debug=True)
+        return
+    _serve(app, host, port)
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) < 65536):
+        sys.exit(f"PORT must be a number from 0 to 65535, not {text!r}.")
+    return int(text)
+
+
+def _prepare_database(app: Flask) -> None:
+    with app.app_context():
+        if db.engine.dialect.name == "sqlite":
+            upgrade()
+            return
+        try:
+            with db.engine.connect() as connection:
+                present = set(MigrationContext.configure(connection).get_current_heads())
+        except SQLAlchemyError as error:
+            app.logger.warning("The database does not answer yet: %s", getattr(error, "orig", error))
+            return
+        if present != set(ScriptDirectory(MIGRATIONS).get_heads()):
+            sys.exit("The database has an older schema. Run: flask --app example_app db upgrade")
+
+
+def _serve(app: Flask, host: str, port: int) -> None:
+    try:
+        # ident=None: no answer names the server and its version.
+        server = create_server(app, host=host, port=port, ident=None, threads=8)
+    except OSError as error:
+        sys.exit(f"Cannot serve on {host}, port {port}: {error.strerror}. Choose another one with PORT.")
+    with app.app_context():
+        kept_in = db.engine.url.render_as_string(hide_password=True)
+    print(
+        f"The example app is on http://{host}:{server.effective_port}/ with {kept_in}. Stop it with Ctrl+C.", flush=True
+    )
+    try:
+        server.run()
+    finally:
+        server.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""Configuration from ``.env`` and the environment; with neither, SQLite and secrets made once."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dotenv import dotenv_values, find_dotenv
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from flask_secureauth import ConfigurationError
+
+SECRETS = ("SECRET_KEY", "JWT_SECRET_KEY")
+LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
+# Names that hosting services and MySQL's own documentation use, and the drivers that we bring.
+_DRIVERS = {
+    "mysql": "mysql+pymysql",
+    "mariadb": "mysql+pymysql",
+    "postgres": "postgresql+psycopg",
+    "postgresql": "postgresql+psycopg",
+}
+_STRICT = "STRICT_TRANS_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
+
+
+def read_config(instance: Path, environment: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Return the Flask configuration. ``environment`` stands in for ``.env`` and ``os.environ``."""
+    values = read_environment() if environment is None else environment
+    url = database_url(values, instance)
+    return {
+        **_secrets(values, instance),
+        "DEBUG": values.get("DEBUG", "").strip().lower() in ("1", "true", "yes", "on"),
+        "SQLALCHEMY_DATABASE_URI": url,
+        "SQLALCHEMY_ENGINE_OPTIONS": _engine_options(url),
+        # The contract's only password rule is its length, so the pages warn instead of refusing.
+        "SECUREAUTH_PASSWORD_REFUSE_COMMON": False,
+        "SECUREAUTH_PASSWORD_REFUSE_CONTEXT": False,
+    }
+
+
+def database_url(values: Mapping[str, str], instance: Path) -> URL:
+    """``DATABASE_URL``, or MySQL on ``DB_HOST``, or SQLite in the instance folder."""
+    if values.get("DATABASE_URL"):
+        try:
+            url = make_url(values["DATABASE_URL"])
+        except ArgumentError:
+            raise ConfigurationError(
+                ["DATABASE_URL is not a database URL such as mysql+pymysql://user:password@host/name."]
+            ) from None
+        return url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
+    if values.get("DB_HOST"):
+        return _mysql_url(values)
+    instance.mkdir(parents=True, exist_ok=True)
+    return URL.create("sqlite", database=str(instance / "example.sqlite3"))
+
+
+def _mysql_url(values: Mapping[str, str]) -> URL:
+    problems = [f"DB_HOST is set and {name} is not." for name in ("DB_USER", "DB_NAME") if not values.get(name)]
+    port = values.get("DB_PORT") or "3306"
+    if not port.isascii() or not port.isdigit():
+        problems.append("DB_PORT must be a number.")
+    if problems:
+        raise ConfigurationError(problems)
+    return URL.create(
+        "mysql+pymysql",
+        username=values["DB_USER"],
+        password=values.get("DB_PASSWORD") or None,
+        host=values["DB_HOST"],
+        port=int(port),
+        database=values["DB_NAME"],
+    )
+
+
+def _engine_options(url: URL) -> dict[str, Any]:
+    if url.get_backend_name() == "sqlite":
+        return {}
+    options: dict[str, Any] = {"pool_pre_ping": True, "pool_recycle": 1800}
+    if url.get_backend_name() in ("mysql", "mariadb"):
+        # Without strict mode MySQL cuts what does not fit; without utf8mb4 it refuses or alters an emoji.
+        options["connect_args"] = {"charset": "utf8mb4", "init_command": f"SET SESSION sql_mode = '{_STRICT}'"}
+        if url.host in LOOPBACK:
+            # PyMySQL builds a TLS context for each connection, some 45 ms, even to this very machine.
+            options["connect_args"]["ssl_disabled"] = True
+    return options
+
+
+def read_environment() -> dict[str, str]:
+    """Return the nearest ``.env``, overruled by the environment."""
+    from_file = {name: value for name, value in dotenv_values(find_dotenv(usecwd=True)).items() if value is not None}
+    return {**from_file, **os.environ}
+
+
+def _secrets(values: Mapping[str, str], instance: Path) -> dict[str, str]:
+    """Both secrets as configured; those that are not are made once and kept in the instance folder."""
+    configured = {name: values[name] for name in SECRETS if values.get(name)}
+    if len(configured) == len(SECRETS):
+        return configured
+    return {**_kept_secrets(instance / "secrets.json"), **configured}
+
+
+def _kept_secrets(file: Path) -> dict[str, str]:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    made = json.dumps({name: secrets.token_urlsafe(32) for name in SECRETS})
+    draft = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
+    if not file.exists():
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as output:
+            output.write(made)
+        try:
+            # A link either appears whole or not at all, so two workers that start together agree.
+            os.link(draft, file)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    kept: dict[str, str] = json.loads(file.read_text())
+    return kept

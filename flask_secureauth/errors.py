@@ -68,7 +68,7 @@ class AuthError(SecureAuthError, HTTPException):
     error handling still answers with this status and not with 500.
     """
 
-    code: int = HTTPStatus.BAD_REQUEST  # pyright: ignore[reportIncompatibleVariableOverride]
+    code: int | None = None  # None here, or Flask would file a handler of all refusals under one status.
     error_code: ClassVar[str]
     sentence: ClassVar[str]
     headers: tuple[tuple[str, str], ...] = ()
@@ -85,7 +85,7 @@ class AuthError(SecureAuthError, HTTPException):
         """The answer's JSON; RFC 9457 for a client that asks for it."""
         members = self.data
         if _wants_problem(environ):
-            status = HTTPStatus(self.code)
+            status = HTTPStatus(self.code or HTTPStatus.BAD_REQUEST)
             members = {
                 "type": "about:blank",
                 "title": status.phrase,
@@ -112,6 +112,7 @@ def _wants_problem(environ: WSGIEnvironment | None) -> bool:
 class InvalidInput(AuthError):
     """The body breaks a rule. ``fields`` maps each member to its sentences."""
 
+    code = HTTPStatus.BAD_REQUEST
     error_code = "invalid_input"
     sentence = "The request is not valid."
 
@@ -128,6 +129,7 @@ class InvalidInput(AuthError):
 class MalformedBody(AuthError):
     """The body is not a JSON object that every parser reads alike."""
 
+    code = HTTPStatus.BAD_REQUEST
     error_code = "malformed_body"
     sentence = "The body must be a JSON object."
 

@@ -10,12 +10,13 @@ from typing import Any, NamedTuple, cast
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from marshmallow import Schema
-from sqlalchemy import inspect
-from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy import inspect, make_url
+from sqlalchemy.exc import ArgumentError, OperationalError, ProgrammingError
 from sqlalchemy.orm import DeclarativeBase
 
 from .cli import secureauth as cli_group
 from .core.clock import Clock
+from .core.extras import MissingExtra
 from .core.jwt import TokenIssuer, TokenRules, TokenVerifier
 from .core.keys import KeyRing
 from .core.password_policy import PasswordPolicy
@@ -49,6 +50,7 @@ from .web.state import EXTENSION, AuthState
 __all__ = ["SecureAuth"]
 
 EMBEDDED_DATABASE = "sqlite:///secureauth.sqlite3"
+DRIVER_EXTRAS = {"pymysql": "mysql", "psycopg": "postgresql"}
 
 
 class SecureAuth:
@@ -108,10 +110,7 @@ class SecureAuth:
             return self._db, False
         if existing is not None:
             return existing, False
-        app.config.setdefault("SQLALCHEMY_DATABASE_URI", EMBEDDED_DATABASE)
-        app.config.setdefault("SQLALCHEMY_ENGINE_OPTIONS", {"pool_pre_ping": True})
-        base = type("Base", (DeclarativeBase,), {})
-        return SQLAlchemy(app, model_class=base), True
+        return _embed_sqlalchemy(app), True
 
     def _models(self, sqlalchemy: SQLAlchemy) -> tuple[type[Any], Models]:
         user_model = self._user_model or build_user_model(sqlalchemy)
@@ -230,6 +229,21 @@ def _register(app: Flask, state: AuthState, schemas: Schemas) -> None:
     paths = [path for _, _, path in placed_routes(state.features, state.settings.rules)]
     app.after_request(unknown_paths(app, paths, state.settings.url_prefix))
     app.cli.add_command(cli_group)
+
+
+def _embed_sqlalchemy(app: Flask) -> SQLAlchemy:
+    uri = app.config.setdefault("SQLALCHEMY_DATABASE_URI", EMBEDDED_DATABASE)
+    try:
+        # A file needs no ping before each use; a server may have closed the connection.
+        is_server = make_url(uri).get_backend_name() != "sqlite"
+        app.config.setdefault("SQLALCHEMY_ENGINE_OPTIONS", {"pool_pre_ping": is_server})
+        return SQLAlchemy(app, model_class=type("Base", (DeclarativeBase,), {}))
+    except ArgumentError:
+        problem = "SQLALCHEMY_DATABASE_URI is not a database URL such as mysql+pymysql://user:password@host/name."
+    except ModuleNotFoundError as error:
+        extra = DRIVER_EXTRAS.get(error.name or "")
+        problem = str(MissingExtra("SQLALCHEMY_DATABASE_URI", extra)) if extra else f"SQLALCHEMY_DATABASE_URI: {error}."
+    raise ConfigurationError([problem])
 
 
 def _create_missing_tables(app: Flask, sqlalchemy: SQLAlchemy) -> None:

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import Connection, Executable, Row, inspect
+from flask_sqlalchemy.session import Session
+from sqlalchemy import Executable, Row
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -27,7 +28,7 @@ class Database:
 
     def __init__(self, sqlalchemy: SQLAlchemy, user_model: type[Any], events: Events) -> None:
         self._sqlalchemy = sqlalchemy
-        self._mapper = inspect(user_model)
+        self._bind_key = user_model.metadata.info.get("bind_key")
         self._events = events
 
     @property
@@ -42,11 +43,10 @@ class Database:
         taken and given back at once: what follows, hashing say, does not keep it from others.
         """
         with available():
-            session = self._sqlalchemy.session()
-            bind = session.get_bind(self._mapper)
-            if session.in_transaction() or isinstance(bind, Connection):
+            session = self._sqlalchemy.session
+            if _is_routed(session) or (session.registry.has() and session().in_transaction()):
                 return session.execute(statement, parameters).all()
-            with bind.connect() as connection:
+            with self._sqlalchemy.engines[self._bind_key].connect() as connection:
                 return connection.execute(statement, parameters).all()
 
     @contextmanager
@@ -88,6 +88,12 @@ class Database:
     def _roll_back(self) -> None:
         self.session.info.pop(_PENDING, None)
         self.session.rollback()
+
+
+def _is_routed(session: Any) -> bool:
+    """Whether the app chose the session's connection itself: a test's outer transaction, its own routing."""
+    factory = getattr(session, "session_factory", None)
+    return factory is None or factory.kw.get("bind") is not None or factory.class_.get_bind is not Session.get_bind
 
 
 @contextmanager

@@ -1,0 +1,1 @@
+"""What the package costs, measured beside its peers against the goals of its design: ``python -m benchmarks``."""

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, cast
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from marshmallow import Schema
-from sqlalchemy import inspect, make_url
+from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError, OperationalError, ProgrammingError
 from sqlalchemy.orm import DeclarativeBase
 
@@ -29,7 +29,6 @@ from .errors import AuthError, ConfigurationError
 from .events import Event, Events
 from .feature import Feature
 from .features import BUILTIN
-from .features.registration import RegistrationSchema
 from .features.sessions.service import SessionService
 from .settings import (
     BASE_GROUPS,
@@ -95,8 +94,8 @@ class SecureAuth:
         settings = _Settings(app, self._features)
         sqlalchemy, is_embedded = self._sqlalchemy(app)
         user_model, models = self._models(sqlalchemy)
-        self._check_fields(user_model)
-        state = _build_state(app, settings, self._features, _Tables(sqlalchemy, user_model, models))
+        tables = _Tables(sqlalchemy, user_model, models)
+        state = _build_state(app, settings, self._features, tables=tables, schemas=self._schemas)
         app.extensions[EXTENSION] = state
         _register(app, state, self._schemas)
         if is_embedded:
@@ -110,6 +109,8 @@ class SecureAuth:
             return self._db, False
         if existing is not None:
             return existing, False
+        if self._user_model is not None:
+            raise ConfigurationError(["A user_model belongs to a database: SecureAuth(db=db, user_model=...)."])
         return _embed_sqlalchemy(app), True
 
     def _models(self, sqlalchemy: SQLAlchemy) -> tuple[type[Any], Models]:
@@ -117,16 +118,6 @@ class SecureAuth:
         check_user_model(user_model)
         mixins = [mixin for feature in self._features for mixin in feature.tables]
         return user_model, build_models(sqlalchemy, user_model, mixins)
-
-    def _check_fields(self, user_model: type[Any]) -> None:
-        schema = self._schemas.get(RegistrationSchema, RegistrationSchema)()
-        attributes = inspect(user_model).all_orm_descriptors.keys()
-        missing = [name for name in schema.load_fields if name not in attributes and name != "password"]
-        if missing:
-            raise ConfigurationError(
-                f"{type(schema).__name__} has the field {name}, and {user_model.__name__} has no such column."
-                for name in missing
-            )
 
 
 class _Settings:
@@ -154,7 +145,9 @@ class _Tables(NamedTuple):
     models: Models
 
 
-def _build_state(app: Flask, settings: _Settings, features: Sequence[Feature], tables: _Tables) -> AuthState:
+def _build_state(
+    app: Flask, settings: _Settings, features: Sequence[Feature], *, tables: _Tables, schemas: Schemas
+) -> AuthState:
     handlers: dict[type[Event], list[Callable[[Any], None]]] = {}
     database = Database(tables.sqlalchemy, tables.user_model, Events(app, handlers))
     rules = _token_rules(settings.token)
@@ -171,13 +164,13 @@ def _build_state(app: Flask, settings: _Settings, features: Sequence[Feature], t
         users=SQLAlchemyUserStore(tables.user_model, database),
         user_model=tables.user_model,
         models=tables.models,
+        schemas=schemas,
         hooks=Hooks(),
     )
     for feature in features:
         _build_service(feature, replace(parts, settings=settings.values.get(feature.name)), handlers)
     return AuthState(
         settings=settings.general,
-        session_settings=settings.session,
         groups=settings.groups,
         features=features,
         services=parts.hooks.services,

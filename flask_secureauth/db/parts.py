@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from marshmallow import Schema
+
 from ..core.clock import Clock
 from ..core.jwt import TokenIssuer
 from ..core.password_policy import PasswordPolicy
@@ -42,6 +44,7 @@ class Parts:
     users: UserStore
     user_model: type[Any]
     models: Mapping[type, type[Any]]
+    schemas: Mapping[type[Schema], type[Schema]]
     hooks: Hooks
 
     def service(self, kind: type[T]) -> T:

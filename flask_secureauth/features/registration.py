@@ -12,11 +12,13 @@ from typing import Any
 
 import click
 from flask.cli import with_appcontext
+from marshmallow import Schema
+from sqlalchemy import inspect
 
 from ..core.identifiers import InvalidEmail, canonical_email
 from ..db.parts import Parts
 from ..db.users import EmailTaken, ValueRefused, ValueTaken
-from ..errors import AuthError, InvalidInput
+from ..errors import AuthError, ConfigurationError, InvalidInput
 from ..events import UserRegistered
 from ..feature import Feature, Route
 from ..web.dispatch import Call
@@ -52,6 +54,7 @@ class RegistrationService:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        _check_columns(parts.schemas.get(RegistrationSchema, RegistrationSchema), parts.user_model)
 
     def register(self, email: str, password: str, *, extra: Mapping[str, Any] | None = None) -> Any:
         """Create an account and return the user.
@@ -88,6 +91,16 @@ class RegistrationService:
         if problems:
             raise InvalidInput(problems)
         return canonical
+
+
+def _check_columns(schema: type[Schema], user_model: type[Any]) -> None:
+    columns = inspect(user_model).all_orm_descriptors.keys()
+    names = [field.attribute or name for name, field in schema().load_fields.items() if name != "password"]
+    missing = [name for name in names if name not in columns]
+    if missing:
+        raise ConfigurationError(
+            f"{schema.__name__} has the field {name}, and {user_model.__name__} has no such column." for name in missing
+        )
 
 
 def register(call: Call) -> dict[str, str]:

@@ -16,7 +16,7 @@ from ..db.database import Database
 from ..db.parts import find_service
 from ..db.users import UserStore
 from ..feature import Feature
-from ..settings import GeneralSettings, SessionSettings
+from ..settings import GeneralSettings
 
 EXTENSION = "secureauth"
 T = TypeVar("T")
@@ -42,7 +42,6 @@ class AuthState:
     """One app's authentication, built by ``init_app`` and never changed."""
 
     settings: GeneralSettings
-    session_settings: SessionSettings
     groups: Mapping[str, type]
     features: Sequence[Feature]
     services: Mapping[str, Any]

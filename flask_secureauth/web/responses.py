@@ -28,14 +28,16 @@ def unknown_paths(app: Flask, paths: Iterable[str], prefix: str) -> Callable[[Re
     An app that handles 404 or 405 itself keeps its own answers.
     """
     roots = {prefix} if prefix else {f"/{path.split('/')[1]}" for path in paths}
+    below = tuple(f"{root}/" for root in roots)
 
     def answer(response: Response) -> Response:
+        if response.status_code not in (404, 405):
+            return response
         error = request.routing_exception
-        if error is None or response.status_code not in (404, 405):
+        is_ours = request.path in roots or request.path.startswith(below)
+        if error is None or not is_ours or _is_handled(app, error):
             return response
-        if f"/{request.path.split('/')[1]}" not in roots and not (prefix and request.path.startswith(f"{prefix}/")):
-            return response
-        return response if _is_handled(app, error) else app.make_response(refuse(_ours(error)))
+        return app.make_response(refuse(_ours(error)))
 
     return answer
 

@@ -1,0 +1,35 @@
+"""Settings of Sphinx. Build with ``sphinx-build -W --keep-going -b html docs docs/_build/html``."""
+
+import sys
+from importlib.metadata import version as installed_version
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+
+project = "flask_secureauth"
+author = "the flask_secureauth authors"
+copyright = "the flask_secureauth authors, MIT licence"  # noqa: A001
+release = version = installed_version("flask-secureauth")
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "secureauth_pages"]
+exclude_patterns = ["_build"]
+source_suffix = {".md": "markdown"}
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 3
+suppress_warnings = ["config.cache"]
+
+autodoc_default_options = {"members": False}
+autodoc_typehints = "none"
+add_module_names = False
+
+html_theme = "furo"
+html_title = f"flask_secureauth {release}"
+pygments_dark_style = "github-dark"
+html_theme_options = {
+    "light_css_variables": {"color-api-name": "var(--color-foreground-primary)"},
+    "dark_css_variables": {"color-api-name": "var(--color-foreground-primary)"},
+}
+html_static_path = ["_static"]
+html_css_files = ["phone.css"]
+html_copy_source = False
+html_show_sphinx = False

@@ -23,23 +23,28 @@ BARE_OURS = "bare view, app with Flask-SQLAlchemy and SecureAuth"
 CHECKED = "staleness 0"
 CHECKED_USER = "staleness 0, with current_user"
 PEER_CHECKED = "Flask-JWT-Extended, user look-up and block list"
-_SEEN = "token seen, {}, staleness None"
+SEEN = "token seen, {}, staleness None"
 ALGORITHMS = ("HS256", "ES256", "EdDSA")
 
 
 def requests(bench: Workbench, effort: Effort) -> Section:
     """Measure requests that are let in."""
     progress.note("guarded requests")
-    cases = [_bare(bench), *_unchecked(bench), *_checked(bench), *_hand_written(bench), *_extended(bench)]
+    cases = request_cases(bench)
     times = measure(cases, effort)
     rows = _rows(cases, times, _request_goals(bench.dialect))
     factors = ratios(times[PEER_CHECKED], times[CHECKED])
-    guard = ratios(times[_SEEN.format("HS256")], times[BARE_OURS])
+    guard = ratios(times[SEEN.format("HS256")], times[BARE_OURS])
     rows.append(ratio_row("the guard alone: token seen, over a bare view of the same app", "", guard, of="that"))
     rows.append(
         ratio_row("Flask-JWT-Extended at the same guarantee", "", factors, of=CHECKED, goal=goals.CHEAPER_THAN_PEER)
     )
     return Section(title=f"Guarded requests ({bench.dialect})", rows=rows)
+
+
+def request_cases(bench: Workbench) -> list[Case]:
+    """Requests that are let in, ours and those of peers."""
+    return [_bare(bench), *_unchecked(bench), *_checked(bench), *_hand_written(bench), *_extended(bench)]
 
 
 def refusals(bench: Workbench, effort: Effort) -> Section:
@@ -63,7 +68,7 @@ def _rows(cases: Sequence[Case], times: Mapping[str, list[float]], known: Mappin
 
 
 def _request_goals(dialect: str) -> dict[str, Goal]:
-    known = {_SEEN.format(algorithm): goals.TOKEN_SEEN for algorithm in ALGORITHMS}
+    known = {SEEN.format(algorithm): goals.TOKEN_SEEN for algorithm in ALGORITHMS}
     known["first seen, HS256, staleness None"] = goals.FIRST_SEEN_HS256
     if dialect in goals.STALENESS_0:
         known[CHECKED] = goals.STALENESS_0[dialect]
@@ -91,13 +96,13 @@ def _unchecked(bench: Workbench) -> list[Case]:
     ours = Case(name=BARE_OURS, app=bench.unchecked["HS256"], environs=repeated(get("/bare")))
     apps = bench.unchecked
     seen = [
-        Case(name=_SEEN.format(name), app=app, environs=repeated(get("/", bench.token(app))))
+        Case(name=SEEN.format(name), app=app, environs=repeated(get("/", bench.token(app))))
         for name, app in apps.items()
     ]
-    return [with_database, ours, *seen, *(first_seen(bench, name) for name in apps)]
+    return [with_database, ours, *seen, *(_first_seen(bench, name) for name in apps)]
 
 
-def first_seen(bench: Workbench, algorithm: str) -> Case:
+def _first_seen(bench: Workbench, algorithm: str) -> Case:
     """Requests with a token that the app has never seen."""
     app = bench.unchecked[algorithm]
     mint = bench.minter(app)

@@ -7,6 +7,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from statistics import median, quantiles
@@ -66,12 +67,10 @@ Round = tuple[Load, Load, Load]
 def _round(port: int, token: str, size: int) -> Round:
     """Undisturbed, disturbed, and what disturbed."""
     calm = _run(_reader(port, token), _READERS, _CALM_SECONDS)
-    storm = Load()
-    disturber = Thread(target=lambda: _add(storm, _run(_visitor(port), size, _STORM_SECONDS)))
-    disturber.start()
-    disturbed = _run(_reader(port, token), _READERS, _STORM_SECONDS)
-    disturber.join()
-    return calm, disturbed, storm
+    with ThreadPoolExecutor(1) as pool:
+        storm = pool.submit(_run, _visitor(port), size, _STORM_SECONDS)
+        disturbed = _run(_reader(port, token), _READERS, _STORM_SECONDS)
+        return calm, disturbed, storm.result()
 
 
 def _rows(size: int, rounds: list[Round]) -> list[Row]:
@@ -168,13 +167,8 @@ def _run(client: Callable[[Load, float], None], clients: int, seconds: float) ->
         thread.start()
     for thread in threads:
         thread.join()
-    total = Load(seconds=monotonic() - began)
-    for load in loads:
-        _add(total, load)
-    return total
-
-
-def _add(total: Load, load: Load) -> None:
-    total.seconds = total.seconds or load.seconds
-    total.times += load.times
-    total.statuses += load.statuses
+    return Load(
+        seconds=monotonic() - began,
+        times=[time for load in loads for time in load.times],
+        statuses=sum((load.statuses for load in loads), Counter[str]()),
+    )

@@ -13,7 +13,11 @@ from flask_secureauth import current_user, get_jwt, get_jwt_identity, jwt_requir
 
 def add_views(app: Flask) -> None:
     """A bare view and one for each way of guarding."""
+    _add_plain_views(app)
+    _add_views_with_arguments(app)
 
+
+def _add_plain_views(app: Flask) -> None:
     @app.get("/bare")
     def bare() -> dict[str, str]:
         return {"view": "bare"}
@@ -21,11 +25,6 @@ def add_views(app: Flask) -> None:
     @app.get("/guarded")
     @jwt_required
     def guarded() -> dict[str, Any]:
-        return {"id": get_jwt_identity()}
-
-    @app.get("/called")
-    @jwt_required()
-    def called() -> dict[str, Any]:
         return {"id": get_jwt_identity()}
 
     @app.get("/async")
@@ -42,6 +41,13 @@ def add_views(app: Flask) -> None:
     @jwt_required
     def claims() -> dict[str, Any]:
         return get_jwt()
+
+
+def _add_views_with_arguments(app: Flask) -> None:
+    @app.get("/called")
+    @jwt_required()
+    def called() -> dict[str, Any]:
+        return {"id": get_jwt_identity()}
 
     @app.get("/optional")
     @jwt_required(optional=True)

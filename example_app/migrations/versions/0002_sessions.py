@@ -1,7 +1,7 @@
 """Sessions, and accounts that can be disabled."""
 
 import sqlalchemy as sa
-from alembic import op
+from alembic import context, op
 from sqlalchemy.dialects import mysql
 
 revision = "0002"
@@ -12,11 +12,13 @@ depends_on = None
 MOMENT = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
 
 
+INDEX = "ix_secureauth_sessions_user_id"
+
+
 def upgrade():
-    inspector = sa.inspect(op.get_bind())
-    if "is_active" not in {column["name"] for column in inspector.get_columns("users")}:
+    if "is_active" not in present("get_columns", "users"):
         op.add_column("users", sa.Column("is_active", sa.Boolean(), server_default=sa.true(), nullable=False))
-    if not inspector.has_table("secureauth_sessions"):
+    if not present("get_columns", "secureauth_sessions"):
         op.create_table(
             "secureauth_sessions",
             sa.Column("id", sa.String(32), primary_key=True),
@@ -29,10 +31,19 @@ def upgrade():
             mysql_engine="InnoDB",
             mysql_charset="utf8mb4",
         )
-        op.create_index("ix_secureauth_sessions_user_id", "secureauth_sessions", ["user_id"])
+    if INDEX not in present("get_indexes", "secureauth_sessions"):
+        op.create_index(INDEX, "secureauth_sessions", ["user_id"])
 
 
 def downgrade():
     op.drop_table("secureauth_sessions")
     with op.batch_alter_table("users") as users:
         users.drop_column("is_active")
+
+
+def present(what, table):
+    """Names of a table's columns or indexes; none with --sql, when there is no database to look at."""
+    if context.is_offline_mode():
+        return set()
+    inspector = sa.inspect(op.get_bind())
+    return {item["name"] for item in getattr(inspector, what)(table)} if inspector.has_table(table) else set()

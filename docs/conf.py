@@ -18,16 +18,18 @@ myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 suppress_warnings = ["config.cache"]
 
-autodoc_default_options = {"members": False}
+autodoc_preserve_defaults = True
 autodoc_typehints = "none"
 add_module_names = False
+
+NAMES = dict.fromkeys(("color-api-name", "color-api-pre-name"), "var(--color-foreground-primary)")
 
 html_theme = "furo"
 html_title = f"flask_secureauth {release}"
 pygments_dark_style = "github-dark"
 html_theme_options = {
-    "light_css_variables": {"color-api-name": "var(--color-foreground-primary)"},
-    "dark_css_variables": {"color-api-name": "var(--color-foreground-primary)"},
+    "light_css_variables": NAMES,
+    "dark_css_variables": NAMES,
 }
 html_static_path = ["_static"]
 html_css_files = ["phone.css"]

@@ -112,13 +112,12 @@ class Routes(Generated):
 
     def markdown(self) -> Iterator[str]:
         if not self.names:
-            yield "| Request | Answers | Token | Feature |"
-            yield "|---|---|---|---|"
+            yield "| Request | Answers | Token |"
+            yield "|---|---|---|"
             for feature in BUILTIN:
                 for route in feature.routes:
-                    page = f"[{feature.name}](features/{feature.name}.md)"
-                    token = "yes" if route.guard else "no"
-                    yield f"| `{route.method} {route.path}` | {route.status} | {token} | {page} |"
+                    token = "needed" if route.guard else ""
+                    yield f"| [`{route.method} {route.path}`](features/{feature.name}.md) | {route.status} | {token} |"
             yield ""
             return
         for name in self.names:
@@ -136,7 +135,7 @@ class Commands(Generated):
         commands = {**secureauth.commands, **{item.name: item for feature in BUILTIN for item in feature.cli}}
         for name, command in sorted(commands.items()):
             context = click.Context(command, info_name=f"flask secureauth {name}", terminal_width=72)
-            yield f"## `flask secureauth {name}`"
+            yield f"## {name}"
             yield ""
             yield "```text"
             yield command.get_help(context)

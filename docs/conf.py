@@ -16,7 +16,8 @@ exclude_patterns = ["_build"]
 source_suffix = {".md": "markdown"}
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
-suppress_warnings = ["config.cache"]
+nitpicky = True
+nitpick_ignore_regex = [("py:.*", ".*")]  # Docstrings name private modules; the roles of our own must all resolve.
 
 autodoc_preserve_defaults = True
 autodoc_typehints = "none"

@@ -45,7 +45,7 @@ def adopt(connection):
     if connection.dialect.name in ("mysql", "mariadb"):
         convert_mysql(connection)
     else:
-        fill_times(connection, sa.func.current_timestamp())
+        convert_others(connection)
     canonicalise_emails(connection)
 
 
@@ -61,7 +61,8 @@ def convert_mysql(connection):
     zone = connection.scalar(sa.text("SELECT @@SESSION.time_zone"))
     connection.execute(sa.text("SET SESSION time_zone = '+00:00'"))
     connection.execute(sa.text("ALTER TABLE users ENGINE = InnoDB"))
-    connection.execute(sa.text("ALTER TABLE users CONVERT TO CHARACTER SET utf8mb4"))
+    # Any other collation may call two addresses equal that the old one told apart: "muller" and "müller" of latin1.
+    connection.execute(sa.text("ALTER TABLE users CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"))
     fill_times(connection, sa.func.utc_timestamp())
     connection.execute(
         sa.text(
@@ -70,6 +71,20 @@ def convert_mysql(connection):
         )
     )
     connection.execute(sa.text("SET SESSION time_zone = :zone"), {"zone": zone})
+
+
+def convert_others(connection):
+    is_sqlite = connection.dialect.name == "sqlite"
+    if not is_sqlite:
+        # TIMESTAMP WITH TIME ZONE becomes a plain one in the session's zone.
+        connection.execute(sa.text("SET LOCAL TIME ZONE 'UTC'"))
+    fill_times(connection, sa.func.current_timestamp())
+    # SQLite copies the table to change it, and its reflection overlooks "VARCHAR(255) UNIQUE".
+    unique = (sa.UniqueConstraint("email"),) if is_sqlite else ()
+    with op.batch_alter_table("users", table_args=unique) as table:
+        table.alter_column("id", existing_type=sa.Integer(), nullable=False)
+        for name in ("created_at", "updated_at"):
+            table.alter_column(name, type_=MOMENT, nullable=False, server_default=None)
 
 
 def fill_times(connection, now):

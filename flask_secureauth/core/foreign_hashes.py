@@ -1,7 +1,8 @@
 """Hashes that other software made: argon2, bcrypt, Django and passlib.
 
 Verified so that users can move in with the password they have; on their next sign-in the hash is
-replaced by one of ours.
+replaced by one of ours. What a stored hash may cost is bounded, since it says so itself: each bound
+is several times what the programs ask for, and a hash above it is a damaged one.
 """
 
 from __future__ import annotations
@@ -15,16 +16,26 @@ from typing import Any
 
 from .extras import import_extra
 
+MAX_SCRYPT_COST = 2**22
+"""``N * r * p``: 512 MiB and some two seconds."""
+MAX_PBKDF2_ROUNDS = 10_000_000
+MAX_ARGON2_COST = 2**21
+"""KiB times passes; RFC 9106's first recommendation, 2 GiB in one pass, is the dearest."""
+MAX_ARGON2_LANES = 64
+_MAX_BCRYPT_LOG_ROUNDS = 16
+_MAX_SHA_CRYPT_ROUNDS = 1_000_000
+_MAX_SHA_CRYPT_BYTES = 1024
 _BCRYPT_MAX_BYTES = 72
 
 Verifier = Callable[[re.Match[str], bytes], bool]
 
 
 def verify(stored: str, password: str) -> bool | None:
-    """Whether ``password`` belongs to ``stored``; ``None`` for a format that is not known.
+    """Whether ``password`` belongs to ``stored``; ``None`` when there is nothing to compare.
 
-    A damaged hash belongs to nobody. Raises :exc:`~flask_secureauth.core.extras.MissingExtra` when
-    the format needs a package that is not installed.
+    That is a format that is not known, a damaged hash, one that costs too much, and a password that
+    the format would cut. Raises :exc:`~flask_secureauth.core.extras.MissingExtra` when the format
+    needs a package that is not installed.
     """
     for pattern, verifier in _FORMATS:
         match = pattern.fullmatch(stored)
@@ -32,22 +43,32 @@ def verify(stored: str, password: str) -> bool | None:
             try:
                 return verifier(match, password.encode())
             except ValueError:
-                return False
+                return None
     return None
+
+
+def _require(holds: bool) -> None:
+    if not holds:
+        raise ValueError("not verifiable")
 
 
 def _argon2(match: re.Match[str], password: bytes) -> bool:
     argon2: Any = import_extra("argon2", what="A stored argon2 hash", extra="argon2")
+    given = argon2.extract_parameters(match["argon2"])
+    _require(given.memory_cost * given.time_cost <= MAX_ARGON2_COST and given.parallelism <= MAX_ARGON2_LANES)
     try:
         return bool(argon2.PasswordHasher().verify(match["argon2"], password))
-    except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
+    except argon2.exceptions.VerifyMismatchError:
         return False
+    except argon2.exceptions.VerificationError as error:
+        raise ValueError from error
 
 
 def _bcrypt(hashed: str, secret: bytes) -> bool:
     bcrypt: Any = import_extra("bcrypt", what="A stored bcrypt hash", extra="bcrypt")
     # bcrypt reads 72 bytes; a longer password would be equal to its own beginning.
-    return len(secret) <= _BCRYPT_MAX_BYTES and bool(bcrypt.checkpw(secret, hashed.encode()))
+    _require(len(secret) <= _BCRYPT_MAX_BYTES and int(hashed[4:6]) <= _MAX_BCRYPT_LOG_ROUNDS)
+    return bool(bcrypt.checkpw(secret, hashed.encode()))
 
 
 def _plain_bcrypt(match: re.Match[str], password: bytes) -> bool:
@@ -61,14 +82,15 @@ def _django_bcrypt_sha256(match: re.Match[str], password: bytes) -> bool:
 def _passlib_bcrypt_sha256(match: re.Match[str], password: bytes) -> bool:
     if match["version"] == "v=2,t=":
         digest = hmac.digest(match["salt"].encode(), password, hashlib.sha256)
-        ident, rounds = match["ident"], match["rounds2"]
     else:
         digest = hashlib.sha256(password).digest()
-        ident, rounds = match["ident"], match["rounds1"]
-    return _bcrypt(f"${ident}${int(rounds):02d}${match['salt']}{match['digest']}", base64.b64encode(digest))
+    rounds = int(match["rounds"])
+    return _bcrypt(f"${match['ident']}${rounds:02d}${match['salt']}{match['digest']}", base64.b64encode(digest))
 
 
 def _pbkdf2(digest: str, password: bytes, *, rounds: str, salt: bytes, expected: bytes) -> bool:
+    # The first bytes of a longer key are a shorter key: a hash that was cut would accept many passwords.
+    _require(int(rounds) <= MAX_PBKDF2_ROUNDS and len(expected) == hashlib.new(digest).digest_size)
     computed = hashlib.pbkdf2_hmac(digest, password, salt, int(rounds), len(expected))
     return hmac.compare_digest(computed, expected)
 
@@ -90,19 +112,22 @@ def _passlib_pbkdf2(match: re.Match[str], password: bytes) -> bool:
 
 def _scrypt(password: bytes, *, salt: bytes, cost: tuple[int, int, int], expected: bytes) -> bool:
     n, r, p = cost
+    _require(n * r * p <= MAX_SCRYPT_COST)
     computed = hashlib.scrypt(password, salt=salt, n=n, r=r, p=p, maxmem=132 * n * r * p, dklen=len(expected))
     return hmac.compare_digest(computed, expected)
 
 
 def _django_scrypt(match: re.Match[str], password: bytes) -> bool:
     expected = base64.b64decode(match["hash"], validate=True)
+    _require(len(expected) == 64)
     cost = (int(match["n"]), int(match["r"]), int(match["p"]))
     return _scrypt(password, salt=match["salt"].encode(), cost=cost, expected=expected)
 
 
 def _passlib_scrypt(match: re.Match[str], password: bytes) -> bool:
-    cost = (1 << min(int(match["ln"]), 31), int(match["r"]), int(match["p"]))
+    cost = (1 << int(match["ln"]), int(match["r"]), int(match["p"]))
     expected = _decode_passlib(match["hash"])
+    _require(len(expected) == 32)
     return _scrypt(password, salt=_decode_passlib(match["salt"]), cost=cost, expected=expected)
 
 
@@ -113,7 +138,9 @@ def _decode_passlib(text: str) -> bytes:
 
 def _sha_crypt(match: re.Match[str], password: bytes) -> bool:
     digest, order = _SHA_CRYPT[match["kind"]]
-    rounds = min(max(int(match["rounds"] or 5000), 1000), 999_999_999)
+    rounds = max(int(match["rounds"] or 5000), 1000)
+    # The time grows with the password's length, too. Source: CVE-2016-20013.
+    _require(rounds <= _MAX_SHA_CRYPT_ROUNDS and len(password) <= _MAX_SHA_CRYPT_BYTES)
     raw = _sha_crypt_digest(digest, password, match["salt"].encode(), rounds)
     return hmac.compare_digest(_sha_crypt_encode(raw, order), match["hash"])
 
@@ -168,15 +195,15 @@ _SHA_CRYPT = {
 
 _BCRYPT = r"(?P<bcrypt>\$2[abxy]\$\d\d\$[./A-Za-z0-9]{53})"
 _BASE64 = r"[A-Za-z0-9+/]+=*"
-_PASSLIB_BASE64 = r"[A-Za-z0-9./]+"
+_PASSLIB_BASE64 = r"[A-Za-z0-9+./]+"
 _FORMATS: tuple[tuple[re.Pattern[str], Verifier], ...] = tuple(
-    (re.compile(pattern), verifier)
+    (re.compile(pattern, re.ASCII), verifier)
     for pattern, verifier in (
         (r"(?:argon2)?(?P<argon2>\$argon2(?:id|i|d)\$.+)", _argon2),
         (rf"(?:bcrypt\$)?{_BCRYPT}", _plain_bcrypt),
         (rf"bcrypt_sha256\${_BCRYPT}", _django_bcrypt_sha256),
         (
-            r"\$bcrypt-sha256\$(?P<version>v=2,t=)?(?P<ident>2[abxy]),(?:r=(?P<rounds2>\d+)|(?P<rounds1>\d+))"
+            r"\$bcrypt-sha256\$(?P<version>v=2,t=)?(?P<ident>2[abxy]),(?(version)r=)(?P<rounds>\d{1,2})"
             r"\$(?P<salt>[./A-Za-z0-9]{22})\$(?P<digest>[./A-Za-z0-9]{31})",
             _passlib_bcrypt_sha256,
         ),
@@ -190,12 +217,12 @@ _FORMATS: tuple[tuple[re.Pattern[str], Verifier], ...] = tuple(
             _passlib_pbkdf2,
         ),
         (
-            rf"scrypt\$(?P<salt>[^$]+)\$(?P<n>\d{{1,9}})\$(?P<r>\d{{1,3}})\$(?P<p>\d{{1,3}})\$(?P<hash>{_BASE64})",
+            rf"scrypt\$(?P<n>\d{{1,9}})\$(?P<salt>[^$]+)\$(?P<r>\d{{1,3}})\$(?P<p>\d{{1,3}})\$(?P<hash>{_BASE64})",
             _django_scrypt,
         ),
         (
             rf"\$scrypt\$ln=(?P<ln>\d{{1,2}}),r=(?P<r>\d{{1,3}}),p=(?P<p>\d{{1,3}})\$(?P<salt>{_PASSLIB_BASE64})"
-            r"\$(?P<hash>[A-Za-z0-9./+]+)",
+            rf"\$(?P<hash>{_PASSLIB_BASE64})",
             _passlib_scrypt,
         ),
         (

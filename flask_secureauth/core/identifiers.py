@@ -30,7 +30,7 @@ def canonical_email(text: str, *, allow_test_domain: bool = False) -> str:
     Raises :exc:`InvalidEmail`, also for domains that only look like another one: IDNA drops or
     folds characters such as the soft hyphen and full-width letters, and two accounts would meet.
     """
-    if len(text) > EMAIL_MAX_LENGTH or not _is_plain_domain(text.rpartition("@")[2]):
+    if len(text) > EMAIL_MAX_LENGTH:
         raise InvalidEmail("Not a valid email address.")
     try:
         parsed = validate_email(
@@ -42,16 +42,16 @@ def canonical_email(text: str, *, allow_test_domain: bool = False) -> str:
         )
     except EmailNotValidError:
         raise InvalidEmail("Not a valid email address.") from None
-    canonical = f"{parsed.local_part.lower()}@{parsed.ascii_domain.lower()}"
-    if len(canonical) > EMAIL_MAX_LENGTH:
+    ascii_domain = parsed.ascii_domain.lower()
+    canonical = f"{parsed.local_part.lower()}@{ascii_domain}"
+    if len(canonical) > EMAIL_MAX_LENGTH or not _is_typed(text.rpartition("@")[2], parsed.domain, ascii_domain):
         raise InvalidEmail("Not a valid email address.")
     return canonical
 
 
-def _is_plain_domain(domain: str) -> bool:
-    return unicodedata.is_normalized("NFKC", domain) and all(
-        character in "-." or unicodedata.category(character)[0] in "LMN" for character in domain
-    )
+def _is_typed(domain: str, *spellings: str) -> bool:
+    """Whether nothing but case was changed: IDNA also drops variation selectors, and lower() turns K into k."""
+    return unicodedata.is_normalized("NFKC", domain) and domain.lower() in spellings
 
 
 def mask_email(text: str) -> str:

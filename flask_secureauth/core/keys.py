@@ -115,7 +115,7 @@ def load_key(spec: object, *, allow_insecure: bool = False) -> Key:
         raise InvalidKey("a kid has 1 to 64 letters, digits, dots, dashes and underscores")
     material = _read(options["key"] if "key" in options else Path(str(options["file"])))
     if material.lstrip().startswith(b"-----BEGIN "):
-        return _asymmetric(material, kid=kid, algorithm=algorithm, allow_insecure=allow_insecure)
+        return _asymmetric(material.strip(), kid=kid, algorithm=algorithm, allow_insecure=allow_insecure)
     if algorithm not in (None, SYMMETRIC_ALGORITHM):
         raise InvalidKey(f"{algorithm} needs a PEM key, and this is a secret, which signs with {SYMMETRIC_ALGORITHM}")
     return _symmetric(material, kid=kid, allow_insecure=allow_insecure)
@@ -153,7 +153,10 @@ def _read(material: object) -> bytes:
         except OSError as error:
             raise InvalidKey(f"cannot read the key file {material}: {error.strerror}") from None
     if isinstance(material, str):
-        material = material.encode()
+        try:
+            material = material.encode()
+        except UnicodeEncodeError:
+            raise InvalidKey("a secret given as text must be valid UTF-8; give bytes or a file instead") from None
     if isinstance(material, bytes) and material:
         return material
     raise InvalidKey(f"a key is {KEY_SPEC_FORMS}")
@@ -175,13 +178,14 @@ def _symmetric(secret: bytes, *, kid: str | None, allow_insecure: bool) -> Key:
 
 def _asymmetric(pem: bytes, *, kid: str | None, algorithm: str | None, allow_insecure: bool) -> Key:
     serialization: Any = import_extra("cryptography.hazmat.primitives.serialization", what="A PEM key", extra="crypto")
+    exceptions: Any = import_extra("cryptography.exceptions", what="A PEM key", extra="crypto")
     try:
         if b"PRIVATE" in pem.partition(b"\n")[0]:
             private = serialization.load_pem_private_key(pem, password=None)
             public = private.public_key()
         else:
             private, public = None, serialization.load_pem_public_key(pem)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, exceptions.UnsupportedAlgorithm) as error:
         raise InvalidKey(f"not a readable PEM key without a passphrase: {error}") from None
     natural = _natural_algorithm(public, allow_insecure=allow_insecure)
     if algorithm not in (None, natural):

@@ -18,10 +18,14 @@ logger = logging.getLogger("flask_secureauth")
 
 DEFAULT_METHOD = "scrypt:32768:8:3"
 """32 MiB and three passes. Source: OWASP Password Storage Cheat Sheet, equivalent scrypt settings."""
+_WERKZEUG = re.compile(
+    r"(?:scrypt:(\d{1,9}):(\d{1,9}):(\d{1,9})|pbkdf2:\w+:(\d{1,9}))\$[^$]+\$[0-9a-f]+",
+    re.ASCII,
+)
 
 
 class WeakMethod(ValueError):
-    """The hash method is unknown, or cheaper than OWASP's equivalent settings."""
+    """The hash method is unknown, cheaper than OWASP's equivalent settings, or too dear to verify."""
 
 
 class HashingBusy(Exception):
@@ -75,22 +79,27 @@ def parse_scheme(method: str, *, allow_weak: bool = False) -> PasswordScheme:
     ``argon2id:m=KiB,t=passes,p=lanes``. Raises :exc:`WeakMethod` below OWASP's equivalent settings
     unless ``allow_weak``. Source: OWASP Password Storage Cheat Sheet.
     """
-    if match := re.fullmatch(r"scrypt:(\d+):(\d+):(\d+)", method):
+    # One spelling of a number: Werkzeug writes its own into the hash, and is_current() compares.
+    number = "([1-9][0-9]{0,9})"
+    if match := re.fullmatch(rf"scrypt:{number}:{number}:{number}", method):
         n, r, p = map(int, match.groups())
-        _require(n >= 128 and n & (n - 1) == 0 and r > 0 and p > 0, "N of scrypt is a power of two from 128 on")
+        _require(n >= 128 and n & (n - 1) == 0, "N of scrypt is a power of two from 128 on")
         _require(allow_weak or (r >= 8 and n >= 2**13 and n * p >= 2**13 * 10), "cheaper than scrypt:8192:8:10")
+        _require(n * r * p <= foreign_hashes.MAX_SCRYPT_COST, "dearer than scrypt:524288:8:1")
         return WerkzeugScheme(method)
-    if match := re.fullmatch(r"pbkdf2:(sha256|sha512):(\d+)", method):
+    if match := re.fullmatch(rf"pbkdf2:(sha256|sha512):{number}", method):
         floor = {"sha256": 600_000, "sha512": 210_000}[match[1]]
-        _require(int(match[2]) > 0, "no iterations")
+        _require(int(match[2]) <= foreign_hashes.MAX_PBKDF2_ROUNDS, "more than ten million iterations")
         _require(allow_weak or int(match[2]) >= floor, f"fewer than {floor} iterations")
         return WerkzeugScheme(method)
-    if match := re.fullmatch(r"argon2id(?::m=(\d+),t=(\d+),p=(\d+))?", method):
+    if match := re.fullmatch(rf"argon2id(?::m={number},t={number},p={number})?", method):
         memory, time, lanes = (
             int(given or default) for given, default in zip(match.groups(), (19456, 2, 1), strict=True)
         )
-        _require(lanes > 0 and time > 0 and memory >= 8 * lanes, "argon2id needs m >= 8 * p and t, p above 0")
+        _require(memory >= 8 * lanes, "argon2id needs m >= 8 * p")
         _require(allow_weak or (memory >= 7168 and memory * time >= 35840), "cheaper than argon2id:m=7168,t=5,p=1")
+        affordable = memory * time <= foreign_hashes.MAX_ARGON2_COST and lanes <= foreign_hashes.MAX_ARGON2_LANES
+        _require(affordable, "dearer than argon2id:m=2097152,t=1,p=64")
         return Argon2Scheme(memory=memory, time=time, parallelism=lanes)
     raise WeakMethod(f"{method!r} is not scrypt:N:r:p, pbkdf2:sha256:iterations or argon2id[:m=KiB,t=passes,p=lanes]")
 
@@ -149,7 +158,14 @@ class PasswordHasher:
 
 
 def _verify(stored: str, password: str) -> bool | None:
-    """Return ``None`` when ``stored`` is in no known format."""
-    if stored.startswith(("scrypt:", "pbkdf2:")):
+    """Return ``None`` when nothing can be compared: ``stored`` is in no known format, damaged or too dear."""
+    match = _WERKZEUG.fullmatch(stored)
+    if not match:
+        return foreign_hashes.verify(stored, password)
+    n, r, p, rounds = (int(number or 1) for number in match.groups())
+    if n * r * p > foreign_hashes.MAX_SCRYPT_COST or rounds > foreign_hashes.MAX_PBKDF2_ROUNDS:
+        return None
+    try:
         return check_password_hash(stored, password)
-    return foreign_hashes.verify(stored, password)
+    except ValueError:
+        return None

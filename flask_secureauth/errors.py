@@ -62,7 +62,7 @@ class ConfigurationError(SecureAuthError):
 
 
 class AuthError(SecureAuthError, HTTPException):
-    """A refusal. ``code`` is the HTTP status, ``error_code`` what a client's program looks at.
+    """A refusal. ``code`` is the HTTP status (400 unless said), ``error_code`` what a client's program looks at.
 
     It is an :exc:`~werkzeug.exceptions.HTTPException`, so an extension that takes over an app's
     error handling still answers with this status and not with 500.
@@ -75,6 +75,7 @@ class AuthError(SecureAuthError, HTTPException):
 
     def __init__(self, sentence: str | None = None) -> None:
         super().__init__(sentence or self.sentence)
+        self.code = self.code or HTTPStatus.BAD_REQUEST
 
     @property
     def data(self) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import Connection, Table, inspect, text
+from sqlalchemy import Connection, Integer, Table, inspect, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from .build import built_models
@@ -21,6 +21,8 @@ def examine(user_model: type[Any], sqlalchemy: SQLAlchemy) -> list[str]:
         found = _missing(connection, tables)
         if connection.dialect.name in ("mysql", "mariadb"):
             found += _mysql(connection, tables)
+        if connection.dialect.name == "sqlite":
+            found += _sqlite(connection, user_model.__table__)
     except SQLAlchemyError as error:
         return [f"The database does not answer: {getattr(error, 'orig', None) or error}."]
     if connection.dialect.name != "sqlite" and not connection.engine.pool._pre_ping:
@@ -40,6 +42,17 @@ def _missing(connection: Connection, tables: list[Table]) -> list[str]:
         if absent:
             found.append(f"The table {table.name} has no column {', '.join(absent)}: {_MIGRATE}.")
     return found
+
+
+def _sqlite(connection: Connection, users: Table) -> list[str]:
+    statement = text("SELECT sql FROM sqlite_master WHERE type = 'table' AND name = :name")
+    created = connection.scalar(statement, {"name": users.name}) or "AUTOINCREMENT"
+    if not isinstance(users.primary_key.columns[0].type, Integer) or "AUTOINCREMENT" in created.upper():
+        return []
+    return [
+        f"SQLite gives the id of a deleted user to the next one: create {users.name} with"
+        ' __table_args__ = {"sqlite_autoincrement": True}.'
+    ]
 
 
 def _mysql(connection: Connection, tables: list[Table]) -> list[str]:

@@ -98,6 +98,7 @@ class SQLAlchemyUserStore:
         self.columns = tuple(item.columns[0].label(f"user_{item.key}") for item in loaded)
         self._names = tuple(item.key for item in loaded)
         self._is_plain = _is_plain(self._mapper)
+        self._required = _required(self._mapper) - {"email", "password_hash"}
         self._active_column = "user_is_active" if "is_active" in self._names else None
         self._by_email = select(*self.columns, model.password_hash.label("password_hash")).where(
             model.email.in_((bindparam("canonical"), bindparam("typed")))
@@ -161,6 +162,8 @@ class SQLAlchemyUserStore:
             session.rollback()
             if self.find_credentials(email):
                 raise EmailTaken from error
+            if self._required.difference(fields):
+                raise
             raise ValueTaken(str(error.orig)) from error
         return user
 
@@ -191,6 +194,16 @@ def _is_plain(mapper: Any) -> bool:
         or mapper.class_manager.dispatch.load
         or any(item.lazy in _LOADED_ALONG for item in mapper.relationships)
         or mapper.version_id_col is not None
+    )
+
+
+def _required(mapper: Any) -> frozenset[str]:
+    """Attributes that nobody but the app can fill."""
+    return frozenset(
+        item.key
+        for item in mapper.column_attrs
+        for column in item.columns
+        if not (column.nullable or column.primary_key or column.default or column.server_default)
     )
 
 

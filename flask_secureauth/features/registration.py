@@ -21,7 +21,7 @@ from ..db.users import EmailTaken, ValueRefused, ValueTaken
 from ..errors import AuthError, ConfigurationError, InvalidInput
 from ..events import UserRegistered
 from ..feature import Feature, Route
-from ..web.dispatch import Call
+from ..web.dispatch import Call, load
 from ..web.schemas import BodySchema, required_text
 from ..web.state import current_auth
 
@@ -54,7 +54,8 @@ class RegistrationService:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        _check_columns(parts.schemas.get(RegistrationSchema, RegistrationSchema), parts.user_model)
+        self.schema = parts.schemas.get(RegistrationSchema, RegistrationSchema)()
+        _check_columns(self.schema, parts.user_model)
 
     def register(self, email: str, password: str, *, extra: Mapping[str, Any] | None = None) -> Any:
         """Create an account and return the user.
@@ -93,13 +94,14 @@ class RegistrationService:
         return canonical
 
 
-def _check_columns(schema: type[Schema], user_model: type[Any]) -> None:
+def _check_columns(schema: Schema, user_model: type[Any]) -> None:
     columns = inspect(user_model).all_orm_descriptors.keys()
-    names = [field.attribute or name for name, field in schema().load_fields.items() if name != "password"]
+    names = [field.attribute or name for name, field in schema.load_fields.items() if name != "password"]
     missing = [name for name in names if name not in columns]
     if missing:
         raise ConfigurationError(
-            f"{schema.__name__} has the field {name}, and {user_model.__name__} has no such column." for name in missing
+            f"{type(schema).__name__} has the field {name}, and {user_model.__name__} has no such column."
+            for name in missing
         )
 
 
@@ -113,15 +115,22 @@ def register(call: Call) -> dict[str, str]:
 @click.command("create-user")
 @click.argument("email")
 @click.option("--password", prompt=True, hide_input=True, confirmation_prompt=True, help="Asked for when not given.")
+@click.option(
+    "--field", "fields", multiple=True, metavar="NAME=VALUE", help="Another member of the schema; repeatable."
+)
 @with_appcontext
-def create_user(email: str, password: str) -> None:
+def create_user(email: str, password: str, fields: tuple[str, ...]) -> None:
     """Create an account."""
     auth = current_auth()
+    service = auth.service(RegistrationService)
+    members = dict(item.partition("=")[::2] for item in fields) | {"email": email, "password": password}
     try:
+        body = load(service.schema, members)
         with auth.database.transaction():
-            auth.service(RegistrationService).register(email, password)
+            service.register(body.pop("email"), body.pop("password"), extra=body)
     except InvalidInput as error:
-        raise click.ClickException(" ".join(text for of_field in error.fields.values() for text in of_field)) from None
+        sentences = [text for of_field in error.fields.values() for text in of_field]
+        raise click.ClickException(" ".join(sentences or [str(error.description)])) from None
     except AuthError as error:
         raise click.ClickException(f"{error.description}.") from None
     click.echo(f"Created {email}.")

@@ -63,7 +63,7 @@ def endpoint(state: AuthState, feature: Feature, route: Route, schemas: Schemas)
         request.max_content_length = _limit(state)
         if route.guard is not None:
             authenticate(route.guard)
-        call = Call(auth=state, service=service, body=_load(body) if body else {})
+        call = Call(auth=state, service=service, body=load(body, read_object()) if body else {})
         try:
             with state.database.transaction():
                 result = route.view(call, **path)
@@ -87,9 +87,10 @@ def _limit(state: AuthState) -> int:
     return ours if of_app is None else min(ours, of_app)
 
 
-def _load(schema: Schema) -> dict[str, Any]:
+def load(schema: Schema, members: dict[str, Any]) -> dict[str, Any]:
+    """Return what ``schema`` makes of ``members``. Raises :exc:`~flask_secureauth.errors.InvalidInput`."""
     try:
-        return cast("dict[str, Any]", schema.load(read_object()))
+        return cast("dict[str, Any]", schema.load(members))
     except ValidationError as error:
         raise InvalidInput(_sentences(error.messages), getattr(schema, "sentence", None)) from None
 

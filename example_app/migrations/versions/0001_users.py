@@ -33,6 +33,7 @@ def upgrade():
         sa.Column("updated_at", MOMENT, nullable=False),
         mysql_engine="InnoDB",
         mysql_charset="utf8mb4",
+        sqlite_autoincrement=True,
     )
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from flask_secureauth import ConfigurationError
+from flask_secureauth.core.keys import weakness
 
 SECRETS = ("SECRET_KEY", "JWT_SECRET_KEY")
 LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
@@ -24,13 +25,20 @@ _DRIVERS = {
     "postgres": "postgresql+psycopg",
     "postgresql": "postgresql+psycopg",
 }
+_EXTRAS = {"pymysql": "flask-secureauth[mysql]", "psycopg": "flask-secureauth[postgresql]"}
 _STRICT = "STRICT_TRANS_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
 
 
 def read_config(instance: Path, environment: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Return the Flask configuration. ``environment`` stands in for ``.env`` and ``os.environ``."""
     values = read_environment() if environment is None else environment
-    url = database_url(values, instance)
+    problems = _weak_secrets(values)
+    try:
+        url = database_url(values, instance)
+    except ConfigurationError as error:
+        problems += error.problems
+    if problems:
+        raise ConfigurationError(problems)
     return {
         **_secrets(values, instance),
         "DEBUG": values.get("DEBUG", "").strip().lower() in ("1", "true", "yes", "on"),
@@ -45,17 +53,25 @@ def read_config(instance: Path, environment: Mapping[str, str] | None = None) ->
 def database_url(values: Mapping[str, str], instance: Path) -> URL:
     """``DATABASE_URL``, or MySQL on ``DB_HOST``, or SQLite in the instance folder."""
     if values.get("DATABASE_URL"):
-        try:
-            url = make_url(values["DATABASE_URL"])
-        except ArgumentError:
-            raise ConfigurationError(
-                ["DATABASE_URL is not a database URL such as mysql+pymysql://user:password@host/name."]
-            ) from None
-        return url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
+        return _any_url(values["DATABASE_URL"])
     if values.get("DB_HOST"):
         return _mysql_url(values)
     instance.mkdir(parents=True, exist_ok=True)
     return URL.create("sqlite", database=str(instance / "example.sqlite3"))
+
+
+def _any_url(text: str) -> URL:
+    try:
+        url = make_url(text)
+        url = url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
+        url.get_dialect().import_dbapi()
+    except ArgumentError:
+        problem = "DATABASE_URL is not a database URL such as mysql+pymysql://user:password@host/name."
+    except ModuleNotFoundError as error:
+        problem = f"DATABASE_URL needs a package: pip install '{_EXTRAS.get(error.name or '', error.name)}'"
+    else:
+        return url
+    raise ConfigurationError([problem])
 
 
 def _mysql_url(values: Mapping[str, str]) -> URL:
@@ -92,6 +108,11 @@ def read_environment() -> dict[str, str]:
     """Return the nearest ``.env``, overruled by the environment."""
     from_file = {name: value for name, value in dotenv_values(find_dotenv(usecwd=True)).items() if value is not None}
     return {**from_file, **os.environ}
+
+
+def _weak_secrets(values: Mapping[str, str]) -> list[str]:
+    weak = {name: weakness(values[name].encode()) for name in SECRETS if values.get(name)}
+    return [f"{name}: {why}; 'flask secureauth generate-key' prints a good one." for name, why in weak.items() if why]
 
 
 def _secrets(values: Mapping[str, str], instance: Path) -> dict[str, str]:

@@ -139,6 +139,12 @@ def test_unknown_path_is_json_below_the_prefix_only(make_app: Callable[..., Flas
     assert response.is_json is is_json
 
 
+def test_unknown_path_that_is_exactly_the_prefix_is_json(make_app: Callable[..., Flask]) -> None:
+    client = make_app(SECUREAUTH_URL_PREFIX="/api/v1").test_client()
+
+    assert client.get("/api/v1").json == {"error": "Not found", "code": "not_found"}
+
+
 def test_abort_404_of_an_app_view_below_our_paths_stays_the_apps(app: Flask, client: FlaskClient) -> None:
     @app.get("/users/<int:number>/posts")
     def posts(number: int) -> None:

@@ -43,9 +43,9 @@ HEADERS = {
 pages = Blueprint("pages", __name__)
 
 
-@pages.get("/", defaults={"name": "index"})
+@pages.get("/")
 @pages.get("/<any(index, register, dashboard):name>.html")
-def show(name: str) -> Response:
+def show(name: str = "index") -> Response:
     """One of the pages. They are the same for everybody; data comes through the API."""
     return send_from_directory(PAGES, f"{name}.html")
 

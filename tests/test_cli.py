@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import Result
+from click.testing import CliRunner, Result
 from flask import Flask
+from flask.cli import NoAppException, ScriptInfo
 from flask.testing import FlaskClient
 from sqlalchemy import text
 
+from flask_secureauth import ConfigurationError
+from flask_secureauth.cli import secureauth
 from flask_secureauth.core.keys import weakness
 from tests.conftest import PASSWORD, new_sqlalchemy, sign_in, sign_up
 
@@ -108,6 +111,37 @@ def test_help_lists_the_commands(app: Flask) -> None:
         "create-user",
         "generate-key",
     }
+
+
+def broken() -> Flask:
+    raise ConfigurationError(["Set A.", "Set B."])
+
+
+def absent() -> Flask:
+    raise NoAppException("There is no app.")
+
+
+@pytest.mark.parametrize(
+    ("create_app", "output"),
+    [
+        (broken, "- Set A.\n- Set B.\n2 to mend.\n"),
+        (absent, "Error: There is no app.\n"),
+        (lambda: Flask("bare"), "- This app has no SecureAuth: call SecureAuth(app), or init_app(app).\n1 to mend.\n"),
+    ],
+    ids=["broken", "absent", "bare"],
+)
+def test_check_exits_1_for_what_is_no_working_app(create_app: Callable[[], Flask], output: str) -> None:
+    result = CliRunner().invoke(secureauth, ["check"], obj=ScriptInfo(create_app=create_app))
+
+    assert (result.exit_code, result.output) == (1, output)
+
+
+@pytest.mark.parametrize("create_app", [broken, absent, lambda: Flask("bare")], ids=["broken", "absent", "bare"])
+def test_help_lists_the_commands_of_our_features_without_an_app(create_app: Callable[[], Flask]) -> None:
+    result = CliRunner().invoke(secureauth, ["--help"], obj=ScriptInfo(create_app=create_app))
+
+    assert result.exit_code == 0
+    assert "create-user" in result.output
 
 
 GOOD = """

@@ -12,7 +12,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import MetaData, inspect
+from sqlalchemy import MetaData, Table, event, inspect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from flask_secureauth import ConfigurationError, SecureAuth, UserMixin, jwt_required
@@ -384,3 +384,24 @@ def test_database_url_whose_driver_is_missing_names_the_extra(
     (problem,) = problems_of(lambda: SecureAuth(new_app(SQLALCHEMY_DATABASE_URI=uri)))
 
     assert f"pip install 'flask-secureauth[{extra}]'" in problem
+
+
+def test_worker_that_starts_a_moment_later_finds_the_tables_of_the_first(
+    new_app: Callable[..., Flask], tmp_path: Path
+) -> None:
+    uri = f"sqlite:///{tmp_path / 'shared.sqlite3'}"
+    quicker = new_app(SQLALCHEMY_DATABASE_URI=uri)
+    later = new_app(SQLALCHEMY_DATABASE_URI=uri)
+
+    def start_the_other(table: Table, connection: Any, **options: Any) -> None:
+        if "secureauth" not in quicker.extensions:
+            SecureAuth(quicker)
+
+    event.listen(Table, "before_create", start_the_other)
+    try:
+        SecureAuth(later)
+    finally:
+        event.remove(Table, "before_create", start_the_other)
+
+    sign_up(quicker.test_client())
+    assert sign_in(later.test_client())

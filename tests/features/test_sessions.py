@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,9 +12,10 @@ from flask.testing import FlaskClient
 from sqlalchemy import delete, select, update
 
 from flask_secureauth import UserMixin
+from flask_secureauth.features.sessions import service
 from flask_secureauth.features.sessions.tables import SessionMixin
 from flask_secureauth.testing import frozen_clock
-from tests.conftest import PASSWORD, bearer, new_sqlalchemy, sign_in, sign_up
+from tests.conftest import PASSWORD, bearer, issuer_of, new_sqlalchemy, sign_in, sign_up
 from tests.features.models import model_with_switch
 from tests.web.views import add_views, app_on
 
@@ -270,5 +272,30 @@ def test_deleted_user_is_noticed_at_staleness_none_when_the_view_asks_who_it_is(
         state.sqlalchemy.session.commit()
 
     response = client.get("/email", headers=bearer(token))
+
+    assert (response.status_code, response.json["code"]) == (401, "token_invalid")
+
+
+def test_only_so_many_looks_are_remembered(
+    app_with: Callable[..., tuple[FlaskClient, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "_CACHE_SIZE", 2)
+    client, first = app_with(SECUREAUTH_SESSION_STALENESS=600)
+    second, third = sign_in(client), sign_in(client)
+    assert [status(client, token) for token in (first, second, third)] == [200, 200, 200]
+
+    revoke_elsewhere(client.application)
+
+    assert [status(client, token) for token in (first, second, third)] == [401, 200, 200]
+
+
+@pytest.mark.parametrize("staleness", [0, None])
+def test_subject_that_cannot_be_a_key_ends_no_session(make_app: Callable[..., Flask], staleness: int | None) -> None:
+    """A genuine token, of the time before the type of the users' keys changed."""
+    app = make_app(SECUREAUTH_SESSION_STALENESS=staleness)
+    now = int(time.time())
+    token = issuer_of(app).issue(subject="kim", session_id="0" * 32, auth_time=now, methods=["pwd"], now=now)
+
+    response = app.test_client().post("/auth/logout", headers=bearer(token))
 
     assert (response.status_code, response.json["code"]) == (401, "token_invalid")

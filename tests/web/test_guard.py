@@ -219,3 +219,15 @@ def test_guard_in_an_app_without_secure_auth_says_what_is_missing() -> None:
 
     with pytest.raises(RuntimeError, match=r"call SecureAuth\(app\), or init_app\(app\), first"):
         app.test_client().get("/guarded", headers=bearer("a.b.c"))
+
+
+def test_refused_token_is_logged_with_its_reason_and_never_itself(
+    client: FlaskClient, token: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """ASVS 16.2.5 and 16.3.3: the log says why; the client is told no reason, the log no token."""
+    caplog.set_level("INFO", logger="flask_secureauth")
+    forged = f"{token.rpartition('.')[0]}.{'A' * 43}"
+    client.get("/guarded", headers=bearer(forged) | {"User-Agent": "test/1"})
+
+    (line,) = [message for message in caplog.messages if message.startswith("token_refused")]
+    assert line == "token_refused reason='bad signature' ip=127.0.0.1 agent='test/1'"

@@ -112,7 +112,7 @@ def _passlib_pbkdf2(match: re.Match[str], password: bytes) -> bool:
 
 def _scrypt(password: bytes, *, salt: bytes, cost: tuple[int, int, int], expected: bytes) -> bool:
     n, r, p = cost
-    _require(n * r * p <= MAX_SCRYPT_COST)
+    _require(0 < n * r * p <= MAX_SCRYPT_COST)
     computed = hashlib.scrypt(password, salt=salt, n=n, r=r, p=p, maxmem=132 * n * r * p, dklen=len(expected))
     return hmac.compare_digest(computed, expected)
 

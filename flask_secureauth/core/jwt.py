@@ -93,7 +93,7 @@ class TokenIssuer:
         }
         if self._rules.audience is not None:
             claims["aud"] = self._rules.audience
-        if not now < claims["exp"] <= now + self._rules.lifetime:
+        if type(claims["exp"]) is not int or not now < claims["exp"] <= now + self._rules.lifetime:
             raise ValueError(f"a token lives more than 0 and at most {self._rules.lifetime} seconds")
         payload = encode_segment(dumps(claims, separators=(",", ":"), allow_nan=False).encode())
         message = f"{self._key.header_segment}.{payload}"

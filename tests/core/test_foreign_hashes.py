@@ -120,6 +120,7 @@ def test_unknown_format_is_no_verdict(stored: str) -> None:
         f"pbkdf2_sha256$0$salt${'A' * 43}=",
         f"$scrypt$ln=0,r=8,p=1${SALT}${'A' * 43}",
         f"$scrypt$ln=7,r=0,p=1${SALT}${'A' * 43}",
+        f"$scrypt$ln=99,r=0,p=1${SALT}${'A' * 43}",
         f"scrypt$100$salt$8$1${'A' * 86}==",
         "$2b$03$" + "A" * 53,
         "$2b$04$" + "A" * 53,

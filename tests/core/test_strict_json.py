@@ -89,7 +89,7 @@ def test_other_encoding_is_refused(raw: bytes) -> None:
         b"01",
         b"+1",
         b".5",
-        b"tru",
+        b"nul",
         b'"\n"',
         b"/**/1",
     ],

@@ -11,6 +11,7 @@ from flask import Flask
 from flask_migrate import upgrade
 from sqlalchemy.exc import SQLAlchemyError
 from waitress import create_server
+from werkzeug.serving import WSGIRequestHandler
 
 from flask_secureauth import ConfigurationError
 
@@ -31,9 +32,17 @@ def main() -> None:
     values = read_environment()
     host, port = values.get("HOST") or "127.0.0.1", _port(values.get("PORT") or "5000")
     if app.debug and host in LOOPBACK:
-        app.run(host, port, debug=True)
+        app.run(host, port, debug=True, request_handler=_DevelopmentServer)
         return
     _serve(app, host, port)
+
+
+class _DevelopmentServer(WSGIRequestHandler):
+    """Werkzeug's own, without the versions in each answer."""
+
+    def version_string(self) -> str:
+        """Value of the header ``Server``."""
+        return "development"
 
 
 def _port(text: str) -> int:

@@ -10,11 +10,13 @@ from typing import Any, TypeVar
 
 import pytest
 from flask import Flask
-from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy import Engine, create_engine, event, inspect, make_url
 from sqlalchemy.pool import NullPool
 
+from flask_secureauth import current_user, jwt_required
 from flask_secureauth.web.state import AuthState
-from tests.conftest import dispose
+from tests.conftest import new_sqlalchemy
+from tests.db.models import MakeModel
 
 T = TypeVar("T")
 
@@ -69,6 +71,25 @@ def raw(database_url: str) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def let_go() -> Callable[[Flask], None]:
-    """Return a function that closes the connections of an app, so that a table can be altered."""
-    return dispose
+def build(make_app: Callable[..., Flask]) -> Callable[..., Flask]:
+    """Return a function that makes an app with a model, and a view that shows its user."""
+
+    def make(model: MakeModel, **settings: Any) -> Flask:
+        db = new_sqlalchemy()
+
+        def prepare(app: Flask) -> None:
+            db.init_app(app)
+
+            @app.get("/who")
+            @jwt_required
+            def who() -> dict[str, Any]:
+                user = current_user._get_current_object()
+                same = db.session.get(type(user), inspect(user).identity) is user
+                return {"email": user.email, "same": same, "woken": getattr(user, "woken", None)}
+
+        app = make_app(before=prepare, secure_auth={"db": db, "user_model": model(db)}, **settings)
+        with app.app_context():
+            db.create_all()
+        return app
+
+    return make

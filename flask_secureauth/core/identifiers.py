@@ -9,6 +9,7 @@ from email_validator import EmailNotValidError, validate_email
 
 EMAIL_MAX_LENGTH = 254
 """Characters. Source: RFC 5321 section 4.5.3.1.3, less the angle brackets."""
+_LOCAL_PART_MAX_LENGTH = 64
 
 
 class InvalidEmail(ValueError):
@@ -23,7 +24,7 @@ def new_identifier() -> str:
 def canonical_email(text: str, *, allow_test_domain: bool = False) -> str:
     """Return the one spelling under which an address is stored and looked up.
 
-    Lower-cased ASCII local part, A-label domain, at most 254 characters, so that two spellings
+    Lower-cased ASCII local part of at most 64, A-label domain, at most 254 characters, so that two spellings
     of one mailbox are one account and no two mailboxes are. ``allow_test_domain`` admits the
     reserved top-level domain ``test``.
 
@@ -44,7 +45,10 @@ def canonical_email(text: str, *, allow_test_domain: bool = False) -> str:
         raise InvalidEmail("Not a valid email address.") from None
     ascii_domain = parsed.ascii_domain.lower()
     canonical = f"{parsed.local_part.lower()}@{ascii_domain}"
-    if len(canonical) > EMAIL_MAX_LENGTH or not _is_typed(text.rpartition("@")[2], parsed.domain, ascii_domain):
+    # Versions of the validator differ about the local part. Source: RFC 5321 section 4.5.3.1.1.
+    if len(canonical) > EMAIL_MAX_LENGTH or len(parsed.local_part) > _LOCAL_PART_MAX_LENGTH:
+        raise InvalidEmail("Not a valid email address.")
+    if not _is_typed(text.rpartition("@")[2], parsed.domain, ascii_domain):
         raise InvalidEmail("Not a valid email address.")
     return canonical
 

@@ -152,10 +152,11 @@ def test_no_character_vanishes_from_a_domain_or_turns_into_ascii() -> None:
     assert met == []
 
 
-@pytest.mark.parametrize("local", ["b" * 64, "b" * 65])
-def test_long_local_part_is_not_cut(local: str) -> None:
-    """F14, M5."""
-    assert canonical_email(f"{local}@x.com") == f"{local}@x.com"
+def test_local_part_of_64_characters_is_the_longest() -> None:
+    """F14, M5, RFC 5321 section 4.5.3.1.1: refused, never cut."""
+    assert canonical_email("b" * 64 + "@x.com") == "b" * 64 + "@x.com"
+    with pytest.raises(InvalidEmail):
+        canonical_email("b" * 65 + "@x.com")
 
 
 def _address(length: int) -> str:
@@ -185,7 +186,7 @@ def test_address_that_grows_beyond_254_characters_as_an_a_label_is_refused() -> 
 
 def test_local_part_counts_with_the_a_label() -> None:
     """F14: an address whose domain is legal, and which is too long only as a whole."""
-    domain = ".".join(["ä"] * 20) + ".com"
+    domain = ".".join(["ä"] * 24) + ".com"
     text = "b" * (EMAIL_MAX_LENGTH - len(domain.encode("idna"))) + "@" + domain
 
     with pytest.raises(InvalidEmail):

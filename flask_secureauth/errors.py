@@ -105,7 +105,7 @@ class AuthError(SecureAuthError, HTTPException):
 
 def _wants_problem(environ: WSGIEnvironment | None) -> bool:
     accept = environ.get("HTTP_ACCEPT", "") if environ else ""
-    if PROBLEM_JSON not in accept:
+    if PROBLEM_JSON not in accept.lower():
         return False
     return parse_accept_header(accept, MIMEAccept).best_match(["application/json", PROBLEM_JSON]) == PROBLEM_JSON
 

@@ -43,7 +43,7 @@ from .settings import (
 )
 from .web.blueprint import build_blueprint, placed_routes
 from .web.dispatch import Schemas
-from .web.responses import refuse, unknown_paths
+from .web.responses import answer_unknown_paths, refuse
 from .web.state import EXTENSION, AuthState
 
 __all__ = ["SecureAuth"]
@@ -131,7 +131,7 @@ class _Settings:
         self.token: TokenSettings = self.values["token"]
         self.password: PasswordSettings = self.values["password"]
         self.session: SessionSettings = self.values["session"]
-        _note_unknown_rules(self.general.rules, features, problems)
+        _check_rules(self.general.rules, features, problems)
         ring = read_key_ring(app.config, self.token, problems)
         scheme = read_password_scheme(app.config, self.password, problems)
         problems.raise_any()
@@ -204,7 +204,12 @@ def _token_rules(settings: TokenSettings) -> TokenRules:
 
 
 def _hasher(settings: PasswordSettings, scheme: PasswordScheme) -> PasswordHasher:
-    return PasswordHasher(scheme, concurrency=settings.concurrent_hashes, max_wait=settings.max_wait.total_seconds())
+    return PasswordHasher(
+        scheme,
+        concurrency=settings.concurrent_hashes,
+        max_waiting=settings.max_waiting,
+        max_wait=settings.max_wait.total_seconds(),
+    )
 
 
 def _policy(settings: PasswordSettings, app_name: str) -> PasswordPolicy:
@@ -220,7 +225,7 @@ def _register(app: Flask, state: AuthState, schemas: Schemas) -> None:
     app.register_blueprint(build_blueprint(state, schemas))
     app.register_error_handler(AuthError, refuse)
     paths = [path for _, _, path in placed_routes(state.features, state.settings.rules)]
-    app.after_request(unknown_paths(app, paths, state.settings.url_prefix))
+    answer_unknown_paths(app, paths, state.settings.url_prefix)
     app.cli.add_command(cli_group)
 
 
@@ -255,6 +260,8 @@ def _check_features(features: Sequence[Feature]) -> None:
         missing = [name for name in feature.requires if name not in seen]
         if missing:
             problems.append(f"The feature {feature.name} needs {', '.join(missing)}, before it in features=.")
+        if feature.name in BASE_GROUPS:
+            problems.append(f"The feature {feature.name} has the name of a group of settings; choose another one.")
         if feature.name in seen:
             problems.append(f"The feature {feature.name} is there twice; leave the other one out.")
         seen.add(feature.name)
@@ -279,8 +286,14 @@ def _check_schemas(schemas: Schemas, features: Sequence[Feature]) -> None:
         raise ConfigurationError(problems)
 
 
-def _note_unknown_rules(rules: Mapping[str, str | None], features: Sequence[Feature], problems: Problems) -> None:
+def _check_rules(rules: Mapping[str, str | None], features: Sequence[Feature], problems: Problems) -> None:
     known = [f"{feature.name}.{route.name}" for feature in features for route in feature.routes]
     for name in rules:
         if name not in known:
             problems.add(f"SECUREAUTH_RULES: {name!r} is not a route. The routes are {', '.join(known)}.")
+    taken: dict[tuple[str, str], str] = {}
+    for feature, route, path in placed_routes(features, rules):
+        name = f"{feature.name}.{route.name}"
+        first = taken.setdefault((route.method, path), name)
+        if first != name:
+            problems.add(f"SECUREAUTH_RULES: {first} and {name} are both {route.method} {path}.")

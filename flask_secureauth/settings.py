@@ -75,6 +75,12 @@ class PasswordSettings:
         integer(1, 1024),
         "Hashes computed at a time in one process. The default is half the cores.",
     )
+    max_waiting: int = setting(
+        32,
+        integer(0, 10_000),
+        "Requests that may wait for their turn to hash; one more is answered 503 at once. "
+        "Half the threads of a server keep the other half free.",
+    )
     max_wait: timedelta = setting(
         timedelta(seconds=5),
         duration(timedelta(0), timedelta(minutes=1)),
@@ -191,10 +197,13 @@ def read_settings(config: Mapping[str, Any], groups: Mapping[str, type], problem
 
 
 def _note_unknown(config: Mapping[str, Any], known: set[str], problems: Problems) -> None:
+    words = [name.removeprefix(PREFIX) for name in known]
     for key in config:
         if key.startswith(PREFIX) and key not in known:
-            close = difflib.get_close_matches(key, known, n=1)
-            hint = f" Did you mean {close[0]}?" if close else " The docs list every setting."
+            close = difflib.get_close_matches(
+                key.removeprefix(PREFIX), words, n=1
+            )
+            hint = f" Did you mean {PREFIX}{close[0]}?" if close else " The docs list every setting."
             problems.add(f"{key} is not a setting.{hint}")
 
 

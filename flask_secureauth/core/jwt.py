@@ -94,7 +94,7 @@ class TokenIssuer:
         if self._rules.audience is not None:
             claims["aud"] = self._rules.audience
         if type(claims["exp"]) is not int or not now < claims["exp"] <= now + self._rules.lifetime:
-            raise ValueError(f"a token lives more than 0 and at most {self._rules.lifetime} seconds")
+            raise ValueError(f"exp must be a whole number, at most {self._rules.lifetime} seconds from now")
         payload = encode_segment(dumps(claims, separators=(",", ":"), allow_nan=False).encode())
         message = f"{self._key.header_segment}.{payload}"
         token = f"{message}.{encode_segment(self._key.sign(message.encode()))}"

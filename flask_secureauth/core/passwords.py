@@ -113,12 +113,14 @@ class PasswordHasher:
     """Hashes and verifies, at most ``concurrency`` at a time in this process.
 
     A hash takes a core and tens of mebibytes on purpose; without a bound, a burst of sign-ins takes
-    the whole server. Who waits longer than ``max_wait`` seconds gets :exc:`HashingBusy`.
+    the whole server. Who finds ``max_waiting`` others waiting, or waits longer than ``max_wait``
+    seconds, gets :exc:`HashingBusy`.
     """
 
-    def __init__(self, scheme: PasswordScheme, *, concurrency: int, max_wait: float) -> None:
+    def __init__(self, scheme: PasswordScheme, *, concurrency: int, max_waiting: int, max_wait: float) -> None:
         self._scheme = scheme
         self._max_wait = max_wait
+        self._places = BoundedSemaphore(concurrency + max_waiting)
         self._slots = BoundedSemaphore(concurrency)
         self._dummy = scheme.hash("no user has this password")
 
@@ -149,12 +151,17 @@ class PasswordHasher:
 
     @contextmanager
     def _slot(self) -> Iterator[None]:
-        if not self._slots.acquire(timeout=self._max_wait):
+        if not self._places.acquire(blocking=False):
             raise HashingBusy
         try:
-            yield
+            if not self._slots.acquire(timeout=self._max_wait):
+                raise HashingBusy
+            try:
+                yield
+            finally:
+                self._slots.release()
         finally:
-            self._slots.release()
+            self._places.release()
 
 
 def _verify(stored: str, password: str) -> bool | None:

@@ -15,6 +15,7 @@ from ..errors import ConfigurationError
 from .mixins import UserMixin
 
 _BUILT = "flask_secureauth"
+_OWNER = "user_model"
 Models = dict[type, type[Any]]
 
 
@@ -52,6 +53,9 @@ def check_user_model(model: type[Any]) -> None:
 def build_models(sqlalchemy: SQLAlchemy, user_model: type[Any], mixins: Iterable[type]) -> Models:
     """Return a model for each mixin; those built before for the same user model are returned again."""
     built = user_model.metadata.info.setdefault(_BUILT, {})
+    if built.setdefault(_OWNER, user_model) is not user_model:
+        names = f"{built[_OWNER].__name__} and {user_model.__name__}"
+        raise ConfigurationError([f"{names} share a database: the users of one SQLAlchemy object are of one model."])
     for mixin in mixins:
         if mixin not in built:
             built[mixin] = _build(sqlalchemy, user_model, mixin)
@@ -76,4 +80,4 @@ def _model(name: str, mixin: type, sqlalchemy: SQLAlchemy, namespace: dict[str, 
 
 def built_models(user_model: type[Any]) -> list[type[Any]]:
     """The models that were built around ``user_model``."""
-    return [model for model in user_model.metadata.info.get(_BUILT, {}).values() if model is not user_model]
+    return [model for model in user_model.metadata.info[_BUILT].values() if model is not user_model]

@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NoReturn
 
 from marshmallow import Schema, fields
+from sqlalchemy import inspect
 
 from ..core.jwt import Claims
 from ..db.parts import Parts
@@ -22,7 +23,7 @@ from ..feature import Feature, Route
 from ..web.dispatch import Call
 from ..web.logs import login_failed
 from ..web.schemas import BodySchema, required_text
-from ..web.state import current_auth
+from ..web.state import AuthState, current_auth
 from .sessions.service import SessionService
 
 
@@ -72,20 +73,19 @@ class LoginService:
         parts = self._parts
         credentials = parts.users.find_credentials(email)
         stored = credentials.password_hash if credentials else None
-        proven = parts.hasher.verify(stored, password)
-        if not proven or not credentials or not stored:
+        if not parts.hasher.verify(stored, password) or not credentials or not stored:
             self._refuse(email, "wrong password" if credentials else "unknown address", client)
-        elif not parts.users.is_active(credentials.row):
+        user = parts.users.attach(credentials.row)
+        if not _is_active(user):
             self._refuse(email, "disabled", client)
-        else:
-            if parts.hasher.needs_rehash(stored):
-                parts.users.replace_hash(credentials.key, old=stored, new=parts.hasher.hash(password))
-            return self.complete_login(parts.users.attach(credentials.row), "pwd")
-        raise InvalidCredentials
+        if parts.hasher.needs_rehash(stored):
+            parts.users.replace_hash(credentials.key, old=stored, new=parts.hasher.hash(password))
+        return self.complete_login(user, "pwd")
 
-    def _refuse(self, email: str, reason: str, client: Client) -> None:
+    def _refuse(self, email: str, reason: str, client: Client) -> NoReturn:
         login_failed(email, reason, client)
         self._parts.database.announce(LoginFailed(email=email, reason=reason, client=client))
+        raise InvalidCredentials
 
     def complete_login(self, user: Any, method: str, *, fresh: bool = True, extra: Claims | None = None) -> Tokens:
         """Ask the gates, open a session for ``user`` and return its tokens.
@@ -94,6 +94,8 @@ class LoginService:
         session counts as long authenticated, so views that want a fresh sign-in refuse it.
         """
         parts = self._parts
+        if not _is_active(user):
+            raise InvalidCredentials
         for gate in parts.hooks.gates:
             gate(user, method)
         now = parts.clock.now()
@@ -110,6 +112,10 @@ class LoginService:
         parts.database.announce(UserLoggedIn(user=user, session_id=session_id, methods=[method]))
         lifetime = int(parts.token_settings.access_token_lifetime.total_seconds())
         return Tokens(access_token=token, token_type="Bearer", expires_in=lifetime)
+
+
+def _is_active(user: Any) -> bool:
+    return bool(getattr(user, "is_active", True))
 
 
 def login(call: Call) -> Tokens:
@@ -132,7 +138,7 @@ def create_access_token(
     a gate raises.
     """
     auth = current_auth()
-    user = identity if isinstance(identity, auth.user_model) else _find(identity)
+    user = _find(auth, identity)
     extra = dict(additional_claims or {})
     if expires_delta is not None:
         extra["exp"] = int(auth.clock.timestamp() + expires_delta.total_seconds())
@@ -140,10 +146,12 @@ def create_access_token(
         return auth.service(LoginService).complete_login(user, "app", fresh=fresh, extra=extra).access_token
 
 
-def _find(identity: Any) -> Any:
-    users = current_auth().users
-    key = users.key(str(identity))
-    user = None if key is None else users.find(key)
+def _find(auth: AuthState, identity: Any) -> Any:
+    if isinstance(identity, auth.user_model):
+        # The object may be of a session that is over, a proxy, or not stored at all.
+        (identity,) = inspect(identity, raiseerr=False).identity or (None,)
+    key = auth.users.key(str(identity))
+    user = None if key is None else auth.users.find(key)
     if user is None:
         raise ValueError(f"no user has the key {identity!r}")
     return user

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from flask import Response, current_app, request
 from marshmallow import Schema, ValidationError
-from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from ..core import strict_json
 from ..core.passwords import HashingBusy
@@ -104,6 +104,8 @@ def read_object() -> dict[str, Any]:
         raw = request.get_data(cache=False)
     except RequestEntityTooLarge:
         raise BodyTooLarge from None
+    except ClientDisconnected:
+        raise MalformedBody("The body ended too early.") from None
     if not raw:
         return {}
     if not request.is_json or request.mimetype_params.get("charset", "utf-8").lower() != "utf-8":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from functools import wraps
 from inspect import iscoroutinefunction
@@ -21,7 +22,8 @@ from .transport import bearer_token
 
 P = ParamSpec("P")
 R = TypeVar("R")
-_PRINCIPAL = "flask_secureauth.principal"
+# Kept on the request object, not in its environ: an environ may be handed on to another app.
+_PRINCIPAL = "_secureauth_principal"
 
 
 class Session:
@@ -51,13 +53,13 @@ class Session:
 class _Principal:
     """Whoever sent the request. The user is made when somebody asks for it."""
 
-    __slots__ = ("_row", "_state", "_unknown_user", "_user", "claims")
+    __slots__ = ("_row", "_state", "_user", "claims", "unknown_user")
 
-    def __init__(self, state: AuthState, claims: Claims, row: Row[Any] | None, unknown_user: type[AuthError]) -> None:
+    def __init__(self, state: AuthState, claims: Claims, row: Row[Any] | None) -> None:
         self.claims = claims
+        self.unknown_user: type[AuthError] = TokenInvalid
         self._state = state
         self._row = row
-        self._unknown_user = unknown_user
         self._user: Any = None
 
     def user(self) -> Any:
@@ -69,7 +71,7 @@ class _Principal:
                 key = users.key(self.claims["sub"])
                 self._user = None if key is None else users.find(key)
             if self._user is None:
-                raise self._unknown_user
+                raise self.unknown_user
         return self._user
 
 
@@ -78,14 +80,16 @@ _ANONYMOUS = object()
 
 def authenticate(guard: Guard) -> None:
     """Check the request's access token once; raise an :exc:`~flask_secureauth.errors.AuthError` to refuse it."""
-    environ = request.environ
-    principal = environ.get(_PRINCIPAL)
+    known = request.__dict__
+    principal = known.get(_PRINCIPAL)
     if principal is None:
-        principal = environ[_PRINCIPAL] = _identify(guard)
+        principal = known[_PRINCIPAL] = _identify(guard)
     if principal is _ANONYMOUS:
         if not guard.optional:
             raise TokenMissing
-    elif guard.fresh is not None:
+        return
+    principal.unknown_user = guard.unknown_user
+    if guard.fresh is not None:
         _require_fresh(principal.claims, guard.fresh)
 
 
@@ -104,7 +108,7 @@ def _identify(guard: Guard) -> Any:
         raise TokenInvalid from None
     except UnknownUser:
         raise guard.unknown_user from None
-    return _Principal(state, claims, row, guard.unknown_user)
+    return _Principal(state, claims, row)
 
 
 def _require_fresh(claims: Claims, fresh: timedelta) -> None:
@@ -168,7 +172,7 @@ def _guard(*, optional: bool, fresh: bool | timedelta) -> Guard:
 
 
 def _principal() -> _Principal | None:
-    principal = request.environ.get(_PRINCIPAL)
+    principal = request.__dict__.get(_PRINCIPAL)
     if principal is None:
         raise RuntimeError(
             "Nobody has checked this request's token: "
@@ -180,7 +184,7 @@ def _principal() -> _Principal | None:
 def get_jwt() -> dict[str, Any]:
     """Return the claims of the request's access token; empty without one under ``optional``."""
     principal = _principal()
-    return {} if principal is None else dict(principal.claims)
+    return {} if principal is None else deepcopy(dict(principal.claims))
 
 
 def get_jwt_identity() -> str | None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any, cast
 
-from flask import Flask, Response, request
+from flask import Flask, request
+from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.wrappers import Response as PlainResponse
 
@@ -21,30 +23,31 @@ def crash(error: Exception) -> PlainResponse:
     return refuse(InternalError())
 
 
-def unknown_paths(app: Flask, paths: Iterable[str], prefix: str) -> Callable[[Response], Response]:
-    """Return an ``after_request`` function: JSON for paths among ours that no rule knows.
+def answer_unknown_paths(app: Flask, paths: Iterable[str], prefix: str) -> None:
+    """Answer 404 and 405 with JSON for paths among ours that no rule knows.
 
     Among ours is everything below ``prefix``, or without one below the first segment of a route.
-    An app that handles 404 or 405 itself keeps its own answers.
+    A handler of the app's own comes first: for 404 or 405, or for every HTTPException.
     """
     roots = {prefix} if prefix else {f"/{path.split('/')[1]}" for path in paths}
     below = tuple(f"{root}/" for root in roots)
 
-    def answer(response: Response) -> Response:
-        if response.status_code not in (404, 405):
-            return response
-        error = request.routing_exception
+    def answer(error: HTTPException) -> ResponseReturnValue:
+        own = _handler_of_app(app, error)
+        if own is not None:
+            return cast("ResponseReturnValue", app.ensure_sync(own)(error))
         is_ours = request.path in roots or request.path.startswith(below)
-        if error is None or not is_ours or _is_handled(app, error):
-            return response
-        return app.make_response(refuse(_ours(error)))
+        return refuse(_ours(error)) if is_ours and request.routing_exception else error
 
-    return answer
+    for status in (404, 405):
+        if not app.error_handler_spec[None][status]:
+            app.register_error_handler(status, answer)
 
 
-def _is_handled(app: Flask, error: HTTPException) -> bool:
-    handlers = app.error_handler_spec[None]
-    return any(kind in handlers[code] for code in (error.code, None) for kind in type(error).__mro__)
+def _handler_of_app(app: Flask, error: HTTPException) -> Callable[..., Any] | None:
+    """Flask looks for a status before it looks for a class, so a handler of HTTPException would be shadowed by ours."""
+    handlers = app.error_handler_spec[None][None]
+    return next((handlers[kind] for kind in type(error).__mro__ if kind in handlers), None)
 
 
 def _ours(error: HTTPException) -> AuthError:

@@ -34,7 +34,7 @@ FOREIGN = {name: stored for name, _, stored in (*DJANGO, *PASSLIB)}
 
 
 def new_hasher(method: str = CHEAP, *, concurrency: int = 1, max_wait: float = 0) -> PasswordHasher:
-    return PasswordHasher(parse_scheme(method, allow_weak=True), concurrency=concurrency, max_wait=max_wait)
+    return PasswordHasher(parse_scheme(method, allow_weak=True), concurrency=concurrency, max_waiting=32, max_wait=max_wait)
 
 
 @pytest.fixture
@@ -406,7 +406,7 @@ def _start(hasher: PasswordHasher, number: int) -> list[threading.Thread]:
 def test_no_more_hashes_run_at_once_than_allowed() -> None:
     """F15, ASVS 2.4.1: a hash takes 32 MiB on purpose, so a burst must not take all the memory."""
     scheme = StoppedScheme()
-    threads = _start(PasswordHasher(scheme, concurrency=2, max_wait=10), 6)
+    threads = _start(PasswordHasher(scheme, concurrency=2, max_waiting=32, max_wait=10), 6)
     for _ in range(2):
         assert scheme.started.acquire(timeout=10)
 
@@ -422,7 +422,7 @@ def test_no_more_hashes_run_at_once_than_allowed() -> None:
 def test_who_waits_too_long_is_told_that_it_is_busy(act: Callable[[PasswordHasher], object]) -> None:
     """F15: 503 instead of a queue without end."""
     scheme = StoppedScheme()
-    hasher = PasswordHasher(scheme, concurrency=1, max_wait=0)
+    hasher = PasswordHasher(scheme, concurrency=1, max_waiting=32, max_wait=0)
     threads = _start(hasher, 1)
     assert scheme.started.acquire(timeout=10)
 
@@ -450,7 +450,7 @@ class FailingScheme:
 def test_failed_hash_gives_its_slot_back() -> None:
     """F30: one failure must not block every later sign-in."""
     scheme: PasswordScheme = FailingScheme()
-    hasher = PasswordHasher(scheme, concurrency=1, max_wait=0)
+    hasher = PasswordHasher(scheme, concurrency=1, max_waiting=32, max_wait=0)
     for _ in range(3):
         with pytest.raises(MemoryError):
             hasher.hash("fail")

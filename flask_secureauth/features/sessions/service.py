@@ -18,6 +18,7 @@ from ...web.state import UnknownUser
 from .tables import SessionMixin
 
 _CACHE_SIZE = 10_000
+_ENDED = float("-inf")
 
 
 class SessionService:
@@ -99,7 +100,7 @@ class SessionService:
             .execution_options(synchronize_session=False)
         )
         ended = parts.database.session.execute(statement).rowcount
-        self._seen.forget(claims["sid"])
+        self._seen.end(claims["sid"])
         if not ended:
             raise SessionRevoked
         parts.database.announce(UserLoggedOut(user_id=user_id, session_id=claims["sid"]))
@@ -118,10 +119,15 @@ class _Seen:
 
     def add(self, session_id: str, now: float) -> None:
         with self._lock:
-            if len(self._at) >= _CACHE_SIZE:
-                del self._at[next(iter(self._at))]
-            self._at[session_id] = now
+            if self._at.get(session_id) != _ENDED:
+                self._set(session_id, now)
 
-    def forget(self, session_id: str) -> None:
+    def end(self, session_id: str) -> None:
+        """Remember the end, so that a look which began before it cannot bring the session back."""
         with self._lock:
-            self._at.pop(session_id, None)
+            self._set(session_id, _ENDED)
+
+    def _set(self, session_id: str, at: float) -> None:
+        if len(self._at) >= _CACHE_SIZE:
+            del self._at[next(iter(self._at))]
+        self._at[session_id] = at

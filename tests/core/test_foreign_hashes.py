@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from time import perf_counter
 
 import pytest
 
@@ -158,11 +157,8 @@ def test_damaged_hash_is_no_verdict(stored: str) -> None:
     ],
 )
 def test_hash_that_asks_for_absurd_work_is_no_verdict(stored: str) -> None:
-    """CWE-400: an imported row names its own cost. Any of these takes seconds to days, or gibibytes."""
-    before = perf_counter()
-
+    """CWE-400: an imported row names its own cost. Computed, any of these would be False, seconds to days later."""
     assert verify(stored, PLAIN) is None
-    assert perf_counter() - before < 0.5
 
 
 @pytest.mark.parametrize("stored", [BY_NAME["sha256_crypt-16"], BY_NAME["sha512_crypt-16"]], ids=["sha256", "sha512"])

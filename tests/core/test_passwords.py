@@ -9,9 +9,9 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from queue import Queue
 
 import pytest
-from werkzeug.security import generate_password_hash
 
 from flask_secureauth.core import passwords
 from flask_secureauth.core.extras import MissingExtra
@@ -33,8 +33,8 @@ CHEAP_ARGON2 = "argon2id:m=64,t=1,p=1"
 FOREIGN = {name: stored for name, _, stored in (*DJANGO, *PASSLIB)}
 
 
-def new_hasher(method: str = CHEAP, *, concurrency: int = 1, max_wait: float = 0) -> PasswordHasher:
-    return PasswordHasher(parse_scheme(method, allow_weak=True), concurrency=concurrency, max_waiting=32, max_wait=max_wait)
+def new_hasher(method: str = CHEAP) -> PasswordHasher:
+    return PasswordHasher(parse_scheme(method, allow_weak=True), concurrency=1, max_waiting=0, max_wait=0)
 
 
 @pytest.fixture
@@ -82,9 +82,10 @@ def test_hash_has_a_new_salt_each_time(hasher: PasswordHasher, method: str) -> N
 @pytest.mark.parametrize(
     "stored",
     [
-        generate_password_hash(PLAIN, "scrypt:256:8:1"),
-        generate_password_hash(PLAIN, "pbkdf2:sha256:3"),
-        generate_password_hash(PLAIN, "pbkdf2:sha1:3"),
+        "scrypt:256:8:1$d4HO71eXDPunx7hd$3a65b232e084dedb2e6c4f8f68d117a9328c643699eb9572130bf4e3e4158753f44"
+        "75c2f79ef6d9214c5650cf99eb8ec4aef4a3731a3e49bb35271325b2c6210",
+        "pbkdf2:sha256:3$LnUTZpmUdSKZ6Zm9$3f46fd2d906a100345b96513cdd88002c36747a3565084f7f85bc99d01e0789b",
+        "pbkdf2:sha1:3$VOxW053jSVvof9GJ$7cdcf9a581a4ba4dab026aad4ded579e77214928",
         FOREIGN["scrypt-plain"],
         FOREIGN["argon2-plain"],
         FOREIGN["bcrypt-plain"],
@@ -432,6 +433,32 @@ def test_who_waits_too_long_is_told_that_it_is_busy(act: Callable[[PasswordHashe
     scheme.go.set()
     threads[0].join(10)
     act(hasher)
+
+
+def test_no_more_wait_than_allowed() -> None:
+    """F15: a queue holds threads, so whoever comes too late is told at once and not after max_wait."""
+    scheme = StoppedScheme()
+    hasher = PasswordHasher(scheme, concurrency=1, max_waiting=1, max_wait=10)
+    answers: Queue[str] = Queue()
+
+    def run() -> None:
+        try:
+            hasher.hash("wait")
+        except HashingBusy:
+            answers.put("busy")
+        else:
+            answers.put("hashed")
+
+    threads = [threading.Thread(target=run) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+
+    assert [answers.get(timeout=5) for _ in range(2)] == ["busy", "busy"]
+    assert answers.empty()
+    scheme.go.set()
+    for thread in threads:
+        thread.join(10)
+    assert [answers.get_nowait() for _ in range(2)] == ["hashed", "hashed"]
 
 
 class FailingScheme:

@@ -295,27 +295,44 @@ def test_table_users_of_the_app_asks_for_its_model() -> None:
     assert problem == "The app already has a table users: pass its model, SecureAuth(user_model=...)."
 
 
-def test_class_that_is_no_model_is_refused() -> None:
-    class User:
-        pass
-
-    (problem,) = problems_of(lambda: SecureAuth(db=new_sqlalchemy(), user_model=User))
-
-    assert problem == "user_model=User is not a model: write class User(UserMixin, db.Model)."
-
-
-def test_model_without_the_columns_of_an_account_is_refused() -> None:
+@pytest.mark.parametrize("has_table", [False, True])
+def test_class_without_our_mixin_is_refused(has_table: bool) -> None:
     db = new_sqlalchemy()
 
-    class User(db.Model):  # type: ignore[name-defined,misc]
+    class User(db.Model if has_table else object):  # type: ignore[misc]
         id: Mapped[int] = mapped_column(primary_key=True)
+
+    (problem,) = problems_of(lambda: SecureAuth(db=db, user_model=User))
+
+    assert problem == "user_model=User is not a user model: write class User(UserMixin, db.Model)."
+
+
+def test_key_of_two_columns_is_refused() -> None:
+    db = new_sqlalchemy()
+
+    class User(UserMixin, db.Model):  # type: ignore[name-defined,misc]
         tenant: Mapped[int] = mapped_column(primary_key=True)
 
-    assert problems_of(lambda: SecureAuth(db=db, user_model=User)) == (
-        "User has no column email: write class User(UserMixin, db.Model).",
-        "User has no column password_hash: write class User(UserMixin, db.Model).",
-        "User has a primary key of 2 columns; it needs a single one.",
-    )
+    (problem,) = problems_of(lambda: SecureAuth(db=db, user_model=User))
+
+    assert problem == "User has a primary key of 2 columns; it needs a single one."
+
+
+def test_two_user_models_over_one_database_are_refused() -> None:
+    """The table of sessions has one user_id, and it refers to one of them."""
+    db = new_sqlalchemy()
+
+    class Customer(UserMixin, db.Model):  # type: ignore[name-defined,misc]
+        pass
+
+    class Employee(UserMixin, db.Model):  # type: ignore[name-defined,misc]
+        pass
+
+    SecureAuth(db=db, user_model=Customer)
+
+    (problem,) = problems_of(lambda: SecureAuth(db=db, user_model=Employee))
+
+    assert problem.startswith("Customer and Employee share a database")
 
 
 def test_key_of_a_type_that_no_token_can_name_is_refused(new_app: Callable[..., Flask]) -> None:
@@ -362,7 +379,7 @@ def test_ten_lines_of_the_contract_work(new_app: Callable[..., Flask]) -> None:
     assert client.get("/reports", headers=bearer(sign_in(client))).json == {"for": "somebody"}
 
 
-@pytest.mark.parametrize("uri", ["nonsense", "", "mysql+nodriver://root@127.0.0.1/x", "nodialect://x"])
+@pytest.mark.parametrize("uri", ["nonsense", "mysql+nodriver://root@127.0.0.1/x", "nodialect://x"])
 def test_database_url_that_cannot_be_used_is_one_problem(new_app: Callable[..., Flask], uri: str) -> None:
     (problem,) = problems_of(lambda: SecureAuth(new_app(SQLALCHEMY_DATABASE_URI=uri)))
 
@@ -373,7 +390,10 @@ def test_database_url_that_cannot_be_used_is_one_problem(new_app: Callable[..., 
     ("uri", "driver", "extra"),
     [
         ("mysql+pymysql://root@127.0.0.1/x", "pymysql", "mysql"),
+        ("mysql://root@127.0.0.1/x", "pymysql", "mysql"),
+        ("mariadb://root@127.0.0.1/x", "pymysql", "mysql"),
         ("postgresql+psycopg://127.0.0.1/x", "psycopg", "postgresql"),
+        ("postgres://127.0.0.1/x", "psycopg", "postgresql"),
     ],
 )
 def test_database_url_whose_driver_is_missing_names_the_extra(
@@ -405,3 +425,16 @@ def test_worker_that_starts_a_moment_later_finds_the_tables_of_the_first(
 
     sign_up(quicker.test_client())
     assert sign_in(later.test_client())
+
+
+def test_database_that_does_not_answer_is_a_problem_at_start(new_app: Callable[..., Flask]) -> None:
+    (problem,) = problems_of(lambda: SecureAuth(new_app(SQLALCHEMY_DATABASE_URI="mysql://root@127.0.0.1:1/x")))
+
+    assert problem.startswith("SQLALCHEMY_DATABASE_URI: the database does not answer: ")
+
+
+def test_empty_database_url_counts_as_none(new_app: Callable[..., Flask]) -> None:
+    app = new_app(SQLALCHEMY_DATABASE_URI="")
+    SecureAuth(app)
+
+    assert (Path(app.instance_path) / "secureauth.sqlite3").is_file()

@@ -44,6 +44,16 @@ def test_signed_in_client_takes_a_user_object(app: Flask, user: Any) -> None:
     assert client.get("/guarded").json == {"id": str(user)}
 
 
+def test_signed_in_client_takes_a_user_object_of_an_app_context_that_is_over(app: Flask) -> None:
+    with app.app_context():
+        state = app.extensions["secureauth"]
+        kim = state.user_model(email="kim@example.com", password_hash="")
+        state.sqlalchemy.session.add(kim)
+        state.sqlalchemy.session.commit()
+
+    assert signed_in_client(app, kim).get("/email").json == {"email": "kim@example.com"}
+
+
 def test_signed_in_client_is_fresh(app: Flask, user: Any) -> None:
     assert signed_in_client(app, user).get("/fresh").status_code == 200
 

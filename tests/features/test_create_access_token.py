@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from flask_secureauth import BUILTIN, AuthError, create_access_token
 from flask_secureauth.core.jwt import RESERVED_CLAIMS
 from flask_secureauth.features.sessions.tables import SessionMixin
 from tests.conftest import bearer, new_sqlalchemy, sign_up
-from tests.features.models import model_with_uuid
+from tests.features.models import model_with_switch, model_with_uuid
 from tests.web.views import add_views, app_on
 
 
@@ -153,8 +153,8 @@ class Locked(AuthError):
 
 
 def test_gates_are_asked(make_app: Callable[..., Flask]) -> None:
-    def gate(service: Any, user: Any, method: str) -> None:
-        if method == "app":
+    def gate(service: Any, user: Any, methods: Sequence[str]) -> None:
+        if "app" in methods:
             raise Locked
 
     health, *others = BUILTIN
@@ -170,3 +170,36 @@ def test_gates_are_asked(make_app: Callable[..., Flask]) -> None:
 def test_app_without_secure_auth_is_told_so() -> None:
     with Flask("bare").app_context(), pytest.raises(RuntimeError, match="This app has no SecureAuth"):
         create_access_token(1)
+
+
+def test_disabled_user_gets_no_token(make_app: Callable[..., Flask]) -> None:
+    """F27: every way in ends in one place, and that one asks."""
+    db = new_sqlalchemy()
+    User = model_with_switch(db)
+    app = app_on(make_app, db, User)
+    sign_up(app.test_client())
+    with app.app_context():
+        db.session.execute(update(User).values(is_active=False))
+        db.session.commit()
+
+        with pytest.raises(AuthError):
+            create_access_token(1)
+        assert count_sessions(app) == 0
+
+
+@pytest.mark.usefixtures("context")
+@pytest.mark.parametrize("exp", [60.5, "60", None])
+def test_exp_that_no_verifier_of_ours_accepts_is_refused(user: Any, exp: Any) -> None:
+    value = time.time() + exp if isinstance(exp, float) else exp
+
+    with pytest.raises(ValueError, match="exp"):
+        create_access_token(user, additional_claims={"exp": value})
+
+
+def test_user_who_was_never_stored_is_refused(app: Flask) -> None:
+    stranger = app.extensions["secureauth"].user_model(email="new@example.com", password_hash="")
+
+    with app.app_context():
+        with pytest.raises(ValueError, match="no user"):
+            create_access_token(stranger)
+        assert count_sessions(app) == 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from http import HTTPStatus
@@ -17,11 +17,11 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from flask_secureauth import BUILTIN, AuthError, ConfigurationError, Feature, Guard, Route
 from flask_secureauth.db.mixins import UTC_DATETIME, UserOwned, to_column
-from flask_secureauth.db.parts import Parts
 from flask_secureauth.events import UserRegistered
 from flask_secureauth.setting_kinds import BOOLEAN, duration, setting
 from flask_secureauth.web.dispatch import Call
 from flask_secureauth.web.schemas import BodySchema, required_text
+from flask_secureauth.web.state import AuthState
 from tests.conftest import PASSWORD, bearer, new_sqlalchemy, sign_in, sign_up
 from tests.features.models import model_with_uuid
 from tests.web.views import add_views, app_on
@@ -77,24 +77,24 @@ class InvitationSchema(Schema):
 class InvitationService:
     """Writes and lists invitations."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
-        self.settings: Settings = parts.settings
-        self._model = parts.models[InvitationMixin]
+    def __init__(self, auth: AuthState) -> None:
+        self._auth = auth
+        self.settings: Settings = auth.settings["invitations"]
+        self._model = auth.models[InvitationMixin]
 
     def write(self, user_id: Any, word: str) -> Any:
         """Write an invitation and return it."""
-        expires_at = to_column(self._parts.clock.now() + self.settings.lifetime)
+        expires_at = to_column(self._auth.clock.now() + self.settings.lifetime)
         invitation = self._model(word=word, user_id=user_id, expires_at=expires_at)
-        self._parts.database.session.add(invitation)
+        self._auth.database.session.add(invitation)
         return invitation
 
     def words(self) -> list[str]:
         """All words."""
-        return list(self._parts.database.session.scalars(select(self._model.word)))
+        return list(self._auth.database.session.scalars(select(self._model.word)))
 
 
-def refuse_while_closed(service: InvitationService, user: Any, method: str) -> None:
+def refuse_while_closed(service: InvitationService, user: Any, methods: Sequence[str]) -> None:
     if service.settings.closed:
         raise Closed
 
@@ -338,6 +338,10 @@ def test_built_in_feature_is_adapted_with_replace(make_app: Callable[..., Flask]
     [
         ((FEATURE, *BUILTIN), "The feature invitations needs login, before it in features=."),
         ((*BUILTIN, FEATURE, FEATURE), "The feature invitations is there twice; leave the other one out."),
+        (
+            (*BUILTIN, Feature(name="password", settings=Settings)),
+            "The feature password has the name of a group of settings; choose another one.",
+        ),
         ((), "The feature sessions is missing: jwt_required asks it whether a session is alive."),
     ],
 )

@@ -11,6 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import delete
 
+from flask_secureauth import verify_jwt_in_request
 from flask_secureauth.testing import FrozenClock
 from tests.conftest import bearer, new_sqlalchemy, sign_in, sign_up
 from tests.features.models import model_with_uuid
@@ -110,3 +111,16 @@ def test_key_that_is_a_uuid_is_shown_as_text(make_app: Callable[..., Flask]) -> 
     response = client.get("/users/me", headers=bearer(sign_in(client)))
 
     assert str(uuid.UUID(response.json["id"])) == response.json["id"]
+
+
+def test_profile_of_a_user_who_is_gone_answers_404_behind_a_guard_of_the_app(make_app: Callable[..., Flask]) -> None:
+    app = make_app(SECUREAUTH_SESSION_STALENESS=None)
+    app.before_request(lambda: verify_jwt_in_request(optional=True))
+    client = app.test_client()
+    sign_up(client)
+    token = sign_in(client)
+    delete_users(app)
+
+    response = client.get("/users/me", headers=bearer(token))
+
+    assert (response.status_code, response.json["error"]) == (404, "User not found")

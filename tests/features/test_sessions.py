@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -11,10 +14,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import delete, select, update
 
-from flask_secureauth import UserMixin
+from flask_secureauth import BUILTIN, UserMixin
+from flask_secureauth.events import UserLoggedOut
 from flask_secureauth.features.sessions import service
 from flask_secureauth.features.sessions.tables import SessionMixin
-from flask_secureauth.testing import frozen_clock
+from flask_secureauth.testing import FrozenClock, frozen_clock
 from tests.conftest import PASSWORD, bearer, issuer_of, new_sqlalchemy, sign_in, sign_up
 from tests.features.models import model_with_switch
 from tests.web.views import add_views, app_on
@@ -42,17 +46,25 @@ def revoke_elsewhere(app: Flask) -> None:
 
 
 @pytest.fixture
-def app_with(make_app: Callable[..., Flask]) -> Callable[..., tuple[FlaskClient, str]]:
-    """Return a client and a token of a user of an app with the views and the given settings."""
+def app_with(make_app: Callable[..., Flask]) -> Iterator[Callable[..., tuple[FlaskClient, str]]]:
+    """Return a client and a token of a user of an app with the views and the given settings; its clock stands still."""
+    with ExitStack() as stack:
 
-    def build(**settings: Any) -> tuple[FlaskClient, str]:
-        app = make_app(**settings)
-        add_views(app)
-        client = app.test_client()
-        sign_up(client)
-        return client, sign_in(client)
+        def build(**settings: Any) -> tuple[FlaskClient, str]:
+            app = make_app(**settings)
+            add_views(app)
+            stack.enter_context(frozen_clock(app))
+            client = app.test_client()
+            sign_up(client)
+            return client, sign_in(client)
 
-    return build
+        yield build
+
+
+def clock_of(client: FlaskClient) -> FrozenClock:
+    clock = client.application.extensions["secureauth"].clock.source
+    assert isinstance(clock, FrozenClock)
+    return clock
 
 
 def status(client: FlaskClient, token: str, path: str = "/guarded") -> int:
@@ -138,11 +150,11 @@ def test_logout_refuses_unknown_members_and_keeps_the_session(client: FlaskClien
 
 def test_session_ends_with_its_lifetime(app_with: Callable[..., tuple[FlaskClient, str]]) -> None:
     client, token = app_with(SECUREAUTH_SESSION_LIFETIME=60)
-    with frozen_clock(client.application) as clock:
-        clock.advance(59)
-        assert status(client, token) == 200
-        clock.advance(2)
-        response = client.get("/guarded", headers=bearer(token))
+    clock = clock_of(client)
+    clock.advance(59)
+    assert status(client, token) == 200
+    clock.advance(2)
+    response = client.get("/guarded", headers=bearer(token))
 
     assert (response.status_code, response.json["code"]) == (401, "session_revoked")
 
@@ -160,25 +172,25 @@ def test_staleness_of_seconds_notices_an_end_elsewhere_after_them(
     app_with: Callable[..., tuple[FlaskClient, str]],
 ) -> None:
     client, token = app_with(SECUREAUTH_SESSION_STALENESS=60)
-    with frozen_clock(client.application) as clock:
-        assert status(client, token) == 200
-        revoke_elsewhere(client.application)
-        clock.advance(59)
-        assert status(client, token) == 200
-        clock.advance(1)
-        assert status(client, token) == 401
+    clock = clock_of(client)
+    assert status(client, token) == 200
+    revoke_elsewhere(client.application)
+    clock.advance(59)
+    assert status(client, token) == 200
+    clock.advance(1)
+    assert status(client, token) == 401
 
 
 def test_staleness_of_seconds_reads_again_when_the_clock_was_set_back(
     app_with: Callable[..., tuple[FlaskClient, str]],
 ) -> None:
     client, token = app_with(SECUREAUTH_SESSION_STALENESS=60)
-    with frozen_clock(client.application) as clock:
-        assert status(client, token) == 200
-        revoke_elsewhere(client.application)
-        clock.advance(-3)
+    clock = clock_of(client)
+    assert status(client, token) == 200
+    revoke_elsewhere(client.application)
+    clock.advance(-3)
 
-        assert status(client, token) == 401
+    assert status(client, token) == 401
 
 
 def test_staleness_of_seconds_does_not_delay_the_first_look(
@@ -202,10 +214,10 @@ def test_own_process_forgets_a_session_at_once_on_logout(app_with: Callable[...,
 def test_staleness_none_trusts_a_token_until_it_expires(app_with: Callable[..., tuple[FlaskClient, str]]) -> None:
     client, token = app_with(SECUREAUTH_SESSION_STALENESS=None)
     revoke_elsewhere(client.application)
-    with frozen_clock(client.application) as clock:
-        assert status(client, token) == 200
-        clock.advance(3606)
-        response = client.get("/guarded", headers=bearer(token))
+    clock = clock_of(client)
+    assert status(client, token) == 200
+    clock.advance(3606)
+    response = client.get("/guarded", headers=bearer(token))
 
     assert (response.status_code, response.json["code"]) == (401, "token_expired")
 
@@ -299,3 +311,26 @@ def test_subject_that_cannot_be_a_key_ends_no_session(make_app: Callable[..., Fl
     response = app.test_client().post("/auth/logout", headers=bearer(token))
 
     assert (response.status_code, response.json["code"]) == (401, "token_invalid")
+
+
+def test_look_between_revocation_and_commit_does_not_keep_the_session_alive(make_app: Callable[..., Flask]) -> None:
+    """Until the commit others still see the session alive; that look must not count afterwards."""
+    seen: list[int] = []
+
+    def look(service: Any, event: UserLoggedOut) -> None:
+        other = Thread(target=lambda: seen.append(status(app.test_client(), token)))
+        other.start()
+        other.join()
+
+    health, *others = BUILTIN
+    features = (replace(health, handlers={UserLoggedOut: look}), *others)
+    app = make_app(SECUREAUTH_SESSION_STALENESS=600, secure_auth={"features": features})
+    add_views(app)
+    client = app.test_client()
+    sign_up(client)
+    token = sign_in(client)
+
+    client.post("/auth/logout", headers=bearer(token))
+
+    assert seen == [200]
+    assert status(client, token) == 401

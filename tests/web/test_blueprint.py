@@ -132,3 +132,10 @@ def test_app_keeps_its_own_blueprints(make_app: Callable[..., Flask]) -> None:
 
     assert set(app.blueprints) == {"secureauth", *(f"secureauth.{feature.name}" for feature in BUILTIN)}
     assert sign_in(client)
+
+
+def test_two_routes_on_one_path_and_method_are_a_problem(make_app: Callable[..., Flask]) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        make_app(SECUREAUTH_RULES={"login.login": "/users"})
+
+    assert raised.value.problems == ("SECUREAUTH_RULES: registration.register and login.login are both POST /users.",)

@@ -12,6 +12,7 @@ from flask import Flask
 from sqlalchemy import event
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
+from flask_secureauth.testing import frozen_clock
 from tests.conftest import PASSWORD, bearer, new_sqlalchemy, sign_in, sign_up
 from tests.features.models import model_with_switch
 from tests.web.views import add_views, app_on
@@ -88,12 +89,13 @@ def test_guarded_request_costs_exactly_these_statements(
     db = new_sqlalchemy()
     app = app_on(make_app, db, model_with_switch(db), SECUREAUTH_SESSION_STALENESS=staleness)
     client = app.test_client()
-    sign_up(client)
-    headers = bearer(sign_in(client))
-    client.get("/guarded", headers=headers)
+    with frozen_clock(app):
+        sign_up(client)
+        headers = bearer(sign_in(client))
+        client.get("/guarded", headers=headers)
 
-    with statements(app) as found:
-        response = client.get(path, headers=headers)
+        with statements(app) as found:
+            response = client.get(path, headers=headers)
 
     assert response.status_code == 200
     assert len(found) == expected, found

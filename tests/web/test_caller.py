@@ -129,6 +129,22 @@ def test_get_jwt_returns_a_copy(app: Flask, client: FlaskClient) -> None:
     assert (claims["sub"], "is_admin" in claims) == ("1", False)
 
 
+def test_changed_list_inside_get_jwt_changes_no_other_request(app: Flask, client: FlaskClient) -> None:
+    """The claims of a verified token are kept for the next request; nobody may write a method into them."""
+
+    @app.get("/promote")
+    @jwt_required
+    def promote() -> dict[str, Any]:
+        get_jwt()["amr"].append("otp")
+        return {}
+
+    sign_up(client)
+    headers = bearer(sign_in(client))
+    client.get("/promote", headers=headers)
+
+    assert client.get("/claims", headers=headers).json["amr"] == ["pwd"]
+
+
 ASK: list[Callable[[], Any]] = [
     get_jwt,
     get_jwt_identity,
@@ -198,3 +214,22 @@ def test_request_inside_a_request_has_its_own_caller(app: Flask) -> None:
     sign_up(client)
 
     assert client.get("/outer", headers=bearer(sign_in(client))).json == {"inner": None, "outer": "1"}
+
+
+def test_caller_of_one_app_is_nobody_to_an_app_that_the_request_is_handed_to(make_app: Callable[..., Flask]) -> None:
+    """Confused deputy: a view may return a WSGI app, and Flask runs it with the same environ."""
+    inner = make_app(SECRET_KEY="the inner app")
+    add_views(inner)
+    outer = make_app(SECRET_KEY="the outer app")
+
+    @outer.get("/guarded")
+    @jwt_required
+    def hand_over() -> Any:
+        return inner
+
+    client = outer.test_client()
+    sign_up(client)
+
+    response = client.get("/guarded", headers=bearer(sign_in(client)))
+
+    assert (response.status_code, response.json["code"]) == (401, "token_invalid")

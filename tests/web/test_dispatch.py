@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -12,7 +13,6 @@ from flask.testing import FlaskClient
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from flask_secureauth import ConfigurationError, LoginSchema, ProfileSchema, RegistrationSchema
-from flask_secureauth.features.login import LoginService
 from tests.conftest import PASSWORD, bearer, new_sqlalchemy, sign_in, sign_up
 from tests.features.models import model_with_name
 from tests.web.views import app_on
@@ -118,6 +118,18 @@ def test_body_that_the_app_has_read_before_is_still_ours(make_app: Callable[...,
     assert seen == [GOOD]
 
 
+def test_body_that_ends_too_early_is_answered_in_json(client: FlaskClient) -> None:
+    """F16: the sender hangs up in the middle of the body."""
+    response = client.post(
+        "/users",
+        input_stream=BytesIO(b"{"),
+        content_type="application/json",
+        environ_overrides={"CONTENT_LENGTH": "99"},
+    )
+
+    assert (response.status_code, response.json["code"]) == (400, "malformed_body")
+
+
 class NamedRegistration(RegistrationSchema):
     name = fields.String(required=True, validate=validate.Length(max=20))
 
@@ -216,7 +228,7 @@ def test_schema_that_replaces_nothing_of_ours_is_a_problem(
 def test_server_that_is_busy_hashing_answers_503(make_app: Callable[..., Flask], path: str) -> None:
     app = make_app(SECUREAUTH_PASSWORD_CONCURRENT_HASHES=1, SECUREAUTH_PASSWORD_MAX_WAIT=0)
     client = app.test_client()
-    hasher = app.extensions["secureauth"].service(LoginService)._parts.hasher
+    hasher = app.extensions["secureauth"].hasher
 
     with hasher._slot():
         busy = client.post(path, json=GOOD)
@@ -229,7 +241,7 @@ def test_server_that_is_busy_hashing_answers_503(make_app: Callable[..., Flask],
 def test_server_answers_again_when_hashing_is_done(make_app: Callable[..., Flask]) -> None:
     app = make_app(SECUREAUTH_PASSWORD_CONCURRENT_HASHES=1, SECUREAUTH_PASSWORD_MAX_WAIT=0)
     client = app.test_client()
-    with app.extensions["secureauth"].service(LoginService)._parts.hasher._slot():
+    with app.extensions["secureauth"].hasher._slot():
         client.post("/users", json=GOOD)
 
     sign_up(client)

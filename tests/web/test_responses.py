@@ -64,6 +64,7 @@ def test_refusal_is_plain_json_by_default(client: FlaskClient, accept: str | Non
     ("accept", "content_type"),
     [
         ("application/problem+json", "application/problem+json"),
+        ("Application/Problem+JSON", "application/problem+json"),
         ("text/html, application/problem+json;q=0.9", "application/problem+json"),
         ("application/json;q=0.5, application/problem+json", "application/problem+json"),
         ("application/json, application/problem+json;q=0.5", "application/json"),

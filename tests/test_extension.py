@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 import sys
 import uuid
 from collections.abc import Callable, Iterator
@@ -379,7 +380,7 @@ def test_ten_lines_of_the_contract_work(new_app: Callable[..., Flask]) -> None:
     assert client.get("/reports", headers=bearer(sign_in(client))).json == {"for": "somebody"}
 
 
-@pytest.mark.parametrize("uri", ["nonsense", "mysql+nodriver://root@127.0.0.1/x", "nodialect://x"])
+@pytest.mark.parametrize("uri", ["nonsense", "", "mysql+nodriver://root@127.0.0.1/x", "nodialect://x"])
 def test_database_url_that_cannot_be_used_is_one_problem(new_app: Callable[..., Flask], uri: str) -> None:
     (problem,) = problems_of(lambda: SecureAuth(new_app(SQLALCHEMY_DATABASE_URI=uri)))
 
@@ -433,8 +434,9 @@ def test_database_that_does_not_answer_is_a_problem_at_start(new_app: Callable[.
     assert problem.startswith("SQLALCHEMY_DATABASE_URI: the database does not answer: ")
 
 
-def test_empty_database_url_counts_as_none(new_app: Callable[..., Flask]) -> None:
-    app = new_app(SQLALCHEMY_DATABASE_URI="")
+def test_embedded_database_is_readable_by_its_owner_alone(new_app: Callable[..., Flask]) -> None:
+    """It holds password hashes; ASVS 13.3.2: least privilege."""
+    app = new_app()
     SecureAuth(app)
 
-    assert (Path(app.instance_path) / "secureauth.sqlite3").is_file()
+    assert stat.S_IMODE((Path(app.instance_path) / "secureauth.sqlite3").stat().st_mode) == 0o600

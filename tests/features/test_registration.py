@@ -202,6 +202,6 @@ def test_value_that_its_column_cannot_hold_answers_400(named_client: FlaskClient
 def test_user_created_by_a_script_signs_in(app: Flask, client: FlaskClient) -> None:
     auth = app.extensions["secureauth"]
     with app.app_context(), auth.database.transaction():
-        auth.service(RegistrationService).register("kim@example.com", PASSWORD)
+        auth.service(RegistrationService).register(email="kim@example.com", password=PASSWORD)
 
     assert sign_in(client)

@@ -230,4 +230,4 @@ def test_refused_token_is_logged_with_its_reason_and_never_itself(
     client.get("/guarded", headers=bearer(forged) | {"User-Agent": "test/1"})
 
     (line,) = [message for message in caplog.messages if message.startswith("token_refused")]
-    assert line == "token_refused reason='bad signature' ip=127.0.0.1 agent='test/1'"
+    assert line == "token_refused reason='bad signature' ip='127.0.0.1' agent='test/1'"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import Any
 
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -18,6 +19,16 @@ from flask_secureauth import ConfigurationError
 from . import MIGRATIONS, create_app
 from .config import LOOPBACK, read_environment
 from .models import db
+
+SERVER: dict[str, Any] = {
+    # No answer names the server and its version.
+    "ident": None,
+    # More than may wait for their turn to hash (SECUREAUTH_PASSWORD_MAX_WAITING), so that a storm of sign-ins
+    # leaves threads for everybody else.
+    "threads": 48,
+    # What is larger than our routes read is still answered in JSON, up to here; waitress would spool 1 GiB.
+    "max_request_body_size": 16 * 1024 * 1024,
+}
 
 
 def main() -> None:
@@ -67,9 +78,9 @@ def _prepare_database(app: Flask) -> None:
 
 
 def _serve(app: Flask, host: str, port: int) -> None:
+    app.config["PROPAGATE_EXCEPTIONS"] = False  # Also with DEBUG: waitress would answer a crash in plain text.
     try:
-        # ident=None: no answer names the server and its version.
-        server = create_server(app, host=host, port=port, ident=None, threads=8)
+        server = create_server(app, host=host, port=port, **SERVER)
     except OSError as error:
         sys.exit(f"Cannot serve on {host}, port {port}: {error.strerror}. Choose another one with PORT.")
     with app.app_context():

@@ -9,23 +9,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dotenv import dotenv_values, find_dotenv
-from sqlalchemy import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from dotenv import dotenv_values
+from sqlalchemy import URL
 
 from flask_secureauth import ConfigurationError
 from flask_secureauth.core.keys import weakness
+from flask_secureauth.db.embedded import database_url as parse_url
+from flask_secureauth.db.embedded import keep_private
 
 SECRETS = ("SECRET_KEY", "JWT_SECRET_KEY")
 LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
-# Names that hosting services and MySQL's own documentation use, and the drivers that we bring.
-_DRIVERS = {
-    "mysql": "mysql+pymysql",
-    "mariadb": "mysql+pymysql",
-    "postgres": "postgresql+psycopg",
-    "postgresql": "postgresql+psycopg",
-}
-_EXTRAS = {"pymysql": "flask-secureauth[mysql]", "psycopg": "flask-secureauth[postgresql]"}
 _STRICT = "STRICT_TRANS_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
 
 
@@ -53,25 +46,12 @@ def read_config(instance: Path, environment: Mapping[str, str] | None = None) ->
 def database_url(values: Mapping[str, str], instance: Path) -> URL:
     """``DATABASE_URL``, or MySQL on ``DB_HOST``, or SQLite in the instance folder."""
     if values.get("DATABASE_URL"):
-        return _any_url(values["DATABASE_URL"])
+        return parse_url(values["DATABASE_URL"], setting="DATABASE_URL")
     if values.get("DB_HOST"):
         return _mysql_url(values)
-    instance.mkdir(parents=True, exist_ok=True)
-    return URL.create("sqlite", database=str(instance / "example.sqlite3"))
-
-
-def _any_url(text: str) -> URL:
-    try:
-        url = make_url(text)
-        url = url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
-        url.get_dialect().import_dbapi()
-    except ArgumentError:
-        problem = "DATABASE_URL is not a database URL such as mysql+pymysql://user:password@host/name."
-    except ModuleNotFoundError as error:
-        problem = f"DATABASE_URL needs a package: pip install '{_EXTRAS.get(error.name or '', error.name)}'"
-    else:
-        return url
-    raise ConfigurationError([problem])
+    file = instance / "example.sqlite3"
+    keep_private(file)
+    return URL.create("sqlite", database=str(file))
 
 
 def _mysql_url(values: Mapping[str, str]) -> URL:
@@ -93,8 +73,8 @@ def _mysql_url(values: Mapping[str, str]) -> URL:
 
 def _engine_options(url: URL) -> dict[str, Any]:
     if url.get_backend_name() == "sqlite":
-        return {}
-    options: dict[str, Any] = {"pool_pre_ping": True, "pool_recycle": 1800}
+        return {"hide_parameters": True}
+    options: dict[str, Any] = {"hide_parameters": True, "pool_pre_ping": True, "pool_recycle": 1800}
     if url.get_backend_name() in ("mysql", "mariadb"):
         # Without strict mode MySQL cuts what does not fit; without utf8mb4 it refuses or alters an emoji.
         options["connect_args"] = {"charset": "utf8mb4", "init_command": f"SET SESSION sql_mode = '{_STRICT}'"}
@@ -105,8 +85,8 @@ def _engine_options(url: URL) -> dict[str, Any]:
 
 
 def read_environment() -> dict[str, str]:
-    """Return the nearest ``.env``, overruled by the environment."""
-    from_file = {name: value for name, value in dotenv_values(find_dotenv(usecwd=True)).items() if value is not None}
+    """Return ``.env`` of the current folder, overruled by the environment."""
+    from_file = {name: value for name, value in dotenv_values(".env").items() if value is not None}
     return {**from_file, **os.environ}
 
 
@@ -125,9 +105,9 @@ def _secrets(values: Mapping[str, str], instance: Path) -> dict[str, str]:
 
 def _kept_secrets(file: Path) -> dict[str, str]:
     file.parent.mkdir(parents=True, exist_ok=True)
-    made = json.dumps({name: secrets.token_urlsafe(32) for name in SECRETS})
-    draft = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
     if not file.exists():
+        made = json.dumps({name: secrets.token_urlsafe(32) for name in SECRETS})
+        draft = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as output:
             output.write(made)
         try:

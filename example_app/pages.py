@@ -13,7 +13,7 @@ from flask_secureauth.core.password_policy import common_passwords
 from flask_secureauth.errors import InternalError, UnknownPath
 
 PAGES = Path(__file__).parent / "pages"
-API = ("/auth/", "/users", "/health")
+API = frozenset(("auth", "users", "health"))
 _WARNED_PASSWORDS = 10_000
 
 _CONTENT_SECURITY_POLICY = "; ".join(
@@ -65,7 +65,7 @@ def init_app(app: Flask) -> None:
 
 
 def _not_found(error: HTTPException) -> PlainResponse:
-    if request.method not in ("GET", "HEAD") or request.path.startswith(API):
+    if request.method not in ("GET", "HEAD") or request.path.split("/")[1] in API:
         return UnknownPath().get_response(request.environ)
     return Response((PAGES / "404.html").read_text(), status=404)
 

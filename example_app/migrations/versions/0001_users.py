@@ -38,6 +38,8 @@ def upgrade():
 
 
 def downgrade():
+    if op.get_bind().execute(sa.select(users.c.id).limit(1)).first():
+        raise RuntimeError("The table users holds accounts. Drop it yourself if they are to go.")
     op.drop_table("users")
 
 
@@ -82,7 +84,7 @@ def convert_others(connection):
     fill_times(connection, sa.func.current_timestamp())
     # SQLite copies the table to change it, and its reflection overlooks "VARCHAR(255) UNIQUE".
     unique = (sa.UniqueConstraint("email"),) if is_sqlite else ()
-    with op.batch_alter_table("users", table_args=unique) as table:
+    with op.batch_alter_table("users", table_args=unique, table_kwargs={"sqlite_autoincrement": True}) as table:
         table.alter_column("id", existing_type=sa.Integer(), nullable=False)
         for name in ("created_at", "updated_at"):
             table.alter_column(name, type_=MOMENT, nullable=False, server_default=None)

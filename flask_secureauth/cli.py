@@ -32,10 +32,11 @@ class _Group(AppGroup):
 
 def _feature_commands(ctx: click.Context) -> dict[str, click.Command]:
     try:
-        app = ctx.ensure_object(ScriptInfo).load_app()
-        features = app.extensions[EXTENSION].features
-    except (NoAppException, ConfigurationError, KeyError):
-        features = BUILTIN
+        state = ctx.ensure_object(ScriptInfo).load_app().extensions.get(EXTENSION)
+    except Exception:
+        # An app that cannot start still gets help; "check" says what is wrong with it.
+        state = None
+    features = state.features if state else BUILTIN
     return {command.name or "": command for feature in features for command in feature.cli}
 
 
@@ -46,14 +47,14 @@ def secureauth() -> None:
 
 @secureauth.command("generate-key", with_appcontext=False)
 def generate_key() -> None:
-    """Print a new secret for SECRET_KEY, JWT_SECRET_KEY or SECUREAUTH_KEYS."""
+    """Print a new secret key."""
     click.echo(secrets.token_urlsafe(32))
 
 
 @secureauth.command("check", with_appcontext=False)
 @click.pass_context
 def check(ctx: click.Context) -> None:
-    """Look for problems in the settings and the database; exit with 1 when there are any."""
+    """Check the settings and the database."""
     try:
         app = ctx.ensure_object(ScriptInfo).load_app()
     except ConfigurationError as error:

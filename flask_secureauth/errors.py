@@ -6,7 +6,7 @@
     ├── ConfigurationError          raised once, at start, with every problem
     └── AuthError                   a refusal, which becomes an HTTP answer
         ├── InvalidInput            400
-        │   └── MalformedBody       400
+        ├── MalformedBody           400
         ├── BodyTooLarge            413
         ├── UnsupportedContentType  415
         ├── NotAuthenticated        401
@@ -28,7 +28,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.exceptions import HTTPException
@@ -86,7 +86,7 @@ class AuthError(SecureAuthError, HTTPException):
         """The answer's JSON; RFC 9457 for a client that asks for it."""
         members = self.data
         if _wants_problem(environ):
-            status = HTTPStatus(self.code or HTTPStatus.BAD_REQUEST)
+            status = HTTPStatus(cast("int", self.code))
             members = {
                 "type": "about:blank",
                 "title": status.phrase,

@@ -7,14 +7,13 @@ sent after it was committed, so a receiver never acts on something that did not 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
-from blinker import NamedSignal, Namespace
+from blinker import NamedSignal
 
 logger = logging.getLogger("flask_secureauth")
-_signals = Namespace()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +35,7 @@ class Event:
 class UserRegistered(Event):
     """An account was created."""
 
-    signal = _signals.signal("user-registered")
+    signal = NamedSignal("user-registered")
     user: Any
 
 
@@ -44,7 +43,7 @@ class UserRegistered(Event):
 class UserLoggedIn(Event):
     """Somebody signed in. ``methods`` are the ``amr`` values, such as ``["pwd"]`` (RFC 8176)."""
 
-    signal = _signals.signal("user-logged-in")
+    signal = NamedSignal("user-logged-in")
     user: Any
     session_id: str
     methods: Sequence[str]
@@ -54,7 +53,7 @@ class UserLoggedIn(Event):
 class LoginFailed(Event):
     """A sign-in was refused. ``email`` is what was typed, ``reason`` is for logs and never for the client."""
 
-    signal = _signals.signal("login-failed")
+    signal = NamedSignal("login-failed")
     email: str
     reason: str
     client: Client
@@ -64,12 +63,10 @@ class LoginFailed(Event):
 class UserLoggedOut(Event):
     """A session was ended by its user."""
 
-    signal = _signals.signal("user-logged-out")
+    signal = NamedSignal("user-logged-out")
     user_id: Any
     session_id: str
 
-
-BUILTIN_EVENTS: tuple[type[Event], ...] = (UserRegistered, UserLoggedIn, LoginFailed, UserLoggedOut)
 
 user_registered = UserRegistered.signal
 user_logged_in = UserLoggedIn.signal
@@ -82,9 +79,13 @@ Handler = Callable[[Any], None]
 class Events:
     """Runs the handlers of announced events, and sends the signals once they are true."""
 
-    def __init__(self, sender: Any, handlers: Mapping[type[Event], Sequence[Handler]]) -> None:
+    def __init__(self, sender: Any) -> None:
         self._sender = sender
-        self._handlers = handlers
+        self._handlers: dict[type[Event], list[Handler]] = {}
+
+    def subscribe(self, event: type[Event], handler: Handler) -> None:
+        """Have ``handler`` run in the transaction of each ``event``."""
+        self._handlers.setdefault(event, []).append(handler)
 
     def handle(self, event: Event) -> None:
         """Run the handlers of ``event``."""

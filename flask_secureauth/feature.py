@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import timedelta
 from types import MappingProxyType
@@ -11,8 +11,9 @@ from typing import Any
 from click import Command
 from marshmallow import Schema
 
-from .errors import AuthError, TokenInvalid
+from .errors import AuthError, ConfigurationError, TokenInvalid
 from .events import Event
+from .settings import BASE_GROUPS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,9 +54,9 @@ class Route:
 class Feature:
     """One feature, whole.
 
-    ``service`` builds the rules from :class:`~flask_secureauth.db.parts.Parts`. ``gates``,
+    ``service`` builds the rules from the :class:`~flask_secureauth.web.state.AuthState`. ``gates``,
     ``claims`` and ``handlers`` get that service as their first argument: a gate ``(service, user,
-    method)`` may refuse a sign-in, claims ``(service, user)`` are added to access tokens, a handler
+    methods)`` may refuse a sign-in, claims ``(service, user)`` are added to access tokens, a handler
     ``(service, event)`` acts in the transaction that announced the event.
     """
 
@@ -65,7 +66,39 @@ class Feature:
     tables: tuple[type, ...] = ()
     service: Callable[[Any], Any] | None = None
     routes: tuple[Route, ...] = ()
-    gates: tuple[Callable[[Any, Any, str], None], ...] = ()
+    gates: tuple[Callable[[Any, Any, Sequence[str]], None], ...] = ()
     claims: tuple[Callable[[Any, Any], Mapping[str, Any]], ...] = ()
     handlers: Mapping[type[Event], Callable[[Any, Any], None]] = field(default_factory=lambda: MappingProxyType({}))
     cli: tuple[Command, ...] = ()
+
+
+def check_features(features: Sequence[Feature]) -> None:
+    """Raise :exc:`~flask_secureauth.errors.ConfigurationError` for features that do not fit together."""
+    seen: set[str] = set()
+    problems = []
+    for feature in features:
+        missing = [name for name in feature.requires if name not in seen]
+        if missing:
+            problems.append(f"The feature {feature.name} needs {', '.join(missing)}, before it in features=.")
+        if feature.name in BASE_GROUPS:
+            problems.append(f"The feature {feature.name} has the name of a group of settings; choose another one.")
+        if feature.name in seen:
+            problems.append(f"The feature {feature.name} is there twice; leave the other one out.")
+        seen.add(feature.name)
+    if "sessions" not in seen:
+        problems.append("The feature sessions is missing: jwt_required asks it whether a session is alive.")
+    if problems:
+        raise ConfigurationError(problems)
+
+
+def check_schemas(schemas: Mapping[type[Schema], type[Schema]], features: Sequence[Feature]) -> None:
+    """Raise :exc:`~flask_secureauth.errors.ConfigurationError` for a replacement that replaces nothing."""
+    used = {schema for feature in features for route in feature.routes for schema in (route.body, route.answer)}
+    problems = []
+    for old, new in schemas.items():
+        if old not in used:
+            problems.append(f"schemas: {old.__name__} belongs to no route; it must be a schema of a feature.")
+        if not issubclass(new, old):
+            problems.append(f"schemas: {new.__name__} must be a subclass of {old.__name__}.")
+    if problems:
+        raise ConfigurationError(problems)

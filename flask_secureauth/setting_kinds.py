@@ -22,12 +22,15 @@ class Kind:
     read: Callable[[Any], Any]
 
 
-def setting(default: object, kind: Kind, doc: str) -> Any:
-    """Declare a field of a settings dataclass: its default, what it accepts, and a sentence for the docs."""
+def setting(default: object, kind: Kind, doc: str, *, secret: bool = False) -> Any:
+    """Declare a field of a settings dataclass: its default, what it accepts, and a sentence for the docs.
+
+    A ``secret`` one does not show in the ``repr``, and so in no error report.
+    """
     metadata = {"kind": kind, "doc": doc}
     if isinstance(default, dict):
         return field(default_factory=default.copy, metadata=metadata)
-    return field(default=default, metadata=metadata)
+    return field(default=default, metadata=metadata, repr=not secret)
 
 
 def _check(holds: Callable[[Any], bool], words: str) -> Kind:

@@ -36,7 +36,7 @@ PREFIX = "SECUREAUTH_"
 
 @dataclass(frozen=True, kw_only=True)
 class GeneralSettings:
-    """Where the routes are, and what they accept."""
+    """Where the routes are and what they accept; access tokens, and the keys that sign them."""
 
     url_prefix: str = setting("", URL_PREFIX, "Path in front of every route.")
     rules: Mapping[str, str | None] = setting({}, RULES, "Moves single routes (below the prefix), or removes them.")
@@ -45,14 +45,11 @@ class GeneralSettings:
         integer(1024, 16 * 1024 * 1024),
         "Largest body in bytes; the app's MAX_CONTENT_LENGTH counts too when it is smaller.",
     )
-
-
-@dataclass(frozen=True, kw_only=True)
-class TokenSettings:
-    """Access tokens and the keys that sign them."""
-
     keys: tuple[Any, ...] | None = setting(
-        None, optional(KEYS), "The key ring. None takes JWT_SECRET_KEY, or else a key derived from SECRET_KEY."
+        None,
+        optional(KEYS),
+        "The key ring. None takes JWT_SECRET_KEY, or else a key derived from SECRET_KEY.",
+        secret=True,
     )
     allow_insecure_keys: bool = setting(False, BOOLEAN, "Accept short and well-known keys. Never in production.")
     issuer: str = setting("secureauth", TEXT, "The iss claim; the URL of the issuing service when there are several.")
@@ -82,7 +79,7 @@ class PasswordSettings:
         "Half the threads of a server keep the other half free.",
     )
     max_wait: timedelta = setting(
-        timedelta(seconds=5),
+        timedelta(seconds=15),
         duration(timedelta(0), timedelta(minutes=1)),
         "How long a request waits for its turn to hash before it is answered 503.",
     )
@@ -110,11 +107,10 @@ class SessionSettings:
 
 BASE_GROUPS: Mapping[str, type] = {
     "": GeneralSettings,
-    "token": TokenSettings,
     "password": PasswordSettings,
     "session": SessionSettings,
 }
-"""The settings that belong to no feature. ``token`` names its fields without a prefix."""
+"""The settings that belong to no feature, by the word in their names."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,8 +150,7 @@ def entries(groups: Mapping[str, type]) -> list[Entry]:
 
 
 def _name(group: str, field_name: str) -> str:
-    prefix = "" if group in ("", "token") else f"{group.upper()}_"
-    return f"{PREFIX}{prefix}{field_name.upper()}"
+    return PREFIX + (f"{group}_{field_name}" if group else field_name).upper()
 
 
 class Problems:
@@ -200,14 +195,12 @@ def _note_unknown(config: Mapping[str, Any], known: set[str], problems: Problems
     words = [name.removeprefix(PREFIX) for name in known]
     for key in config:
         if key.startswith(PREFIX) and key not in known:
-            close = difflib.get_close_matches(
-                key.removeprefix(PREFIX), words, n=1
-            )
+            close = difflib.get_close_matches(key.removeprefix(PREFIX), words, n=1)
             hint = f" Did you mean {PREFIX}{close[0]}?" if close else " The docs list every setting."
             problems.add(f"{key} is not a setting.{hint}")
 
 
-def read_key_ring(config: Mapping[str, Any], settings: TokenSettings, problems: Problems) -> KeyRing | None:
+def read_key_ring(config: Mapping[str, Any], settings: GeneralSettings, problems: Problems) -> KeyRing | None:
     """Build the ring from ``SECUREAUTH_KEYS``, ``JWT_SECRET_KEY`` or ``SECRET_KEY``, whichever comes first."""
     allow_insecure = settings.allow_insecure_keys or bool(config.get("TESTING"))
     if settings.keys is not None:

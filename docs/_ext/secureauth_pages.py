@@ -23,13 +23,13 @@ import flask_secureauth
 from flask_secureauth import BUILTIN, AuthError, Feature, Route
 from flask_secureauth.cli import secureauth
 from flask_secureauth.errors import ANSWER_HEADERS
-from flask_secureauth.events import BUILTIN_EVENTS, Event
+from flask_secureauth.events import Event
 from flask_secureauth.settings import BASE_GROUPS, Entry, entries
 
 COMPUTED_DEFAULTS = {"SECUREAUTH_PASSWORD_CONCURRENT_HASHES": "half the cores, at least 1"}
 """Defaults that depend on the machine; the one that builds the docs is not the reader's."""
 
-GROUP_TITLES = {"": "General", "token": "Access tokens and keys", "password": "Passwords", "session": "Sessions"}
+GROUP_TITLES = {"": "General", "password": "Passwords", "session": "Sessions"}
 
 
 class Generated(SphinxDirective):
@@ -98,7 +98,7 @@ class Events(Generated):
     """The signals."""
 
     def markdown(self) -> Iterator[str]:
-        for event in BUILTIN_EVENTS:
+        for event in Event.__subclasses__():
             arguments = ", ".join(f"`{name}`{_type(kind)}" for name, kind in _annotations(event).items())
             facts = (
                 f"Arguments: the app as sender, then {arguments}",

@@ -1,7 +1,7 @@
 """Access tokens: issued, and verified strictly once, then cheaply.
 
-The only file that sees PyJWT's work: its algorithms sign and verify. The envelope is ours, since a
-JWT library has to accept what other issuers write, and we only ever read what we wrote.
+The envelope is ours, since a JWT library has to accept what other issuers write, and we only ever
+read what we wrote; the keys sign and verify with PyJWT's algorithms.
 Source: RFC 9068 (``at+jwt``), RFC 8725, ASVS 9.1 and 9.2.
 """
 
@@ -60,6 +60,7 @@ class TokenIssuer:
     def __init__(self, ring: KeyRing, rules: TokenRules) -> None:
         self._key = ring.signing
         self._rules = rules
+        self.lifetime = rules.lifetime
 
     def issue(
         self,
@@ -76,6 +77,8 @@ class TokenIssuer:
         ``extra`` are claims of features and of the app; an ``exp`` among them may only shorten the
         life. Raises ValueError for another reserved name and for a token above 4096 characters.
         """
+        if not 0 < len(subject) <= 255:
+            raise ValueError("a subject has 1 to 255 characters")
         extra = extra or {}
         taken = RESERVED_CLAIMS.intersection(extra) - {"exp"}
         if taken:

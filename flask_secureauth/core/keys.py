@@ -1,7 +1,8 @@
 """The key ring: the first key signs, all verify, each is bound to one algorithm.
 
 A token names its key (``kid``) and never its algorithm's choice: what an attacker writes into
-``alg`` decides nothing. Source: ASVS 9.1.2, RFC 8725 section 3.1.
+``alg`` decides nothing. PyJWT's algorithms sign and verify here and nowhere else.
+Source: ASVS 9.1.2, RFC 8725 section 3.1.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ import hmac
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from jwt.algorithms import Algorithm, get_default_algorithms
+from jwt.algorithms import get_default_algorithms
+from jwt.exceptions import InvalidKeyError
 
 from .extras import import_extra
 from .secrets import derive_key
@@ -26,6 +29,7 @@ KEY_SPEC_FORMS = (
     '"key" or "file", and optionally "kid" and "alg"'
 )
 SYMMETRIC_ALGORITHM = "HS256"
+_ALGORITHMS = get_default_algorithms()
 _MIN_SECRET_BYTES = 32
 _MIN_RSA_BITS = 3072
 _KID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -50,21 +54,20 @@ class Key:
     algorithm: str
     signing_key: Any
     verifying_key: Any
-    header_segment: str = field(init=False)
-    _implementation: Algorithm = field(init=False)
 
-    def __post_init__(self) -> None:
+    @cached_property
+    def header_segment(self) -> str:
+        """The first segment of every token of this key."""
         header = {"alg": self.algorithm, "kid": self.kid, "typ": "at+jwt"}
-        object.__setattr__(self, "header_segment", encode_segment(json.dumps(header, separators=(",", ":")).encode()))
-        object.__setattr__(self, "_implementation", _implementation(self.algorithm))
+        return encode_segment(json.dumps(header, separators=(",", ":")).encode())
 
     def sign(self, message: bytes) -> bytes:
         """Return the raw signature of ``message``."""
-        return self._implementation.sign(message, self.signing_key)
+        return _ALGORITHMS[self.algorithm].sign(message, self.signing_key)
 
     def verify(self, message: bytes, signature: bytes) -> bool:
         """Whether ``signature`` is this key's own for ``message``."""
-        return self._implementation.verify(message, self.verifying_key, signature)
+        return _ALGORITHMS[self.algorithm].verify(message, self.verifying_key, signature)
 
     def __repr__(self) -> str:
         return f"<Key {self.kid} {self.algorithm}>"
@@ -172,7 +175,10 @@ def _symmetric(secret: bytes, *, kid: str | None, allow_insecure: bool) -> Key:
     if not allow_insecure:
         _refuse_weak(secret)
     kid = kid or hmac.digest(secret, b"flask-secureauth kid", hashlib.sha256).hex()[:16]
-    prepared = _implementation(SYMMETRIC_ALGORITHM).prepare_key(secret)
+    try:
+        prepared = _ALGORITHMS[SYMMETRIC_ALGORITHM].prepare_key(secret)
+    except InvalidKeyError:
+        raise InvalidKey("this text is a public key in disguise, and a secret is random") from None
     return Key(kid=kid, algorithm=SYMMETRIC_ALGORITHM, signing_key=prepared, verifying_key=prepared)
 
 
@@ -190,7 +196,7 @@ def _asymmetric(pem: bytes, *, kid: str | None, algorithm: str | None, allow_ins
     natural = _natural_algorithm(public, allow_insecure=allow_insecure)
     if algorithm not in (None, natural):
         raise InvalidKey(f"this PEM key is for {natural}, not {algorithm}; one key has one algorithm")
-    jwk = _implementation(natural).to_jwk(public, as_dict=True)
+    jwk = _ALGORITHMS[natural].to_jwk(public, as_dict=True)
     return Key(kid=kid or _thumbprint(jwk), algorithm=natural, signing_key=private, verifying_key=public)
 
 
@@ -212,10 +218,3 @@ def _thumbprint(jwk: dict[str, Any]) -> str:
     required = {"EC": ("crv", "kty", "x", "y"), "OKP": ("crv", "kty", "x"), "RSA": ("e", "kty", "n")}[jwk["kty"]]
     text = json.dumps({name: jwk[name] for name in required}, separators=(",", ":"))
     return encode_segment(hashlib.sha256(text.encode()).digest())
-
-
-_ALGORITHMS = get_default_algorithms()
-
-
-def _implementation(algorithm: str) -> Algorithm:
-    return _ALGORITHMS[algorithm]

@@ -31,11 +31,11 @@ class PasswordPolicy:
 
     def problems(self, password: str, *, email: str = "") -> list[str]:
         """Return a sentence for each rule that ``password`` breaks; none when it is accepted."""
+        if len(password) > MAX_LENGTH or len(password.encode("utf-8", "replace")) > MAX_BYTES:
+            return [f"Password must be at most {MAX_LENGTH} characters long."]
         found = []
         if len(password) < self.min_length:
             found.append(f"Password must be at least {self.min_length} characters long.")
-        if len(password) > MAX_LENGTH or len(password.encode("utf-8", "replace")) > MAX_BYTES:
-            found.append(f"Password must be at most {MAX_LENGTH} characters long.")
         if not _is_storable(password):
             found.append("Password has a character that cannot be used.")
         if self.refuse_common and password.lower() in common_passwords():

@@ -43,16 +43,12 @@ def _check(value: Any, depth: int) -> None:
 
 
 def _check_text(text: str) -> None:
-    if text.isascii():
-        if "\0" in text:
-            raise InvalidJson("a string holds a NUL character")
-        return
+    if "\0" in text:
+        raise InvalidJson("a string holds a NUL character")
     try:
-        encoded = text.encode()
+        text.encode()
     except UnicodeEncodeError:
         raise InvalidJson("a string holds half a surrogate pair") from None
-    if b"\0" in encoded:
-        raise InvalidJson("a string holds a NUL character")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from inspect import isfunction
 from types import new_class
 from typing import Any
 
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import ForeignKey, inspect
-from sqlalchemy.exc import NoInspectionAvailable
-from sqlalchemy.orm import Mapper, mapped_column
+from sqlalchemy import ForeignKey, Integer, inspect
+from sqlalchemy.orm import mapped_column
 
 from ..errors import ConfigurationError
 from .mixins import UserMixin
@@ -32,22 +32,14 @@ def build_user_model(sqlalchemy: SQLAlchemy) -> type[Any]:
 
 def check_user_model(model: type[Any]) -> None:
     """Raise :exc:`~flask_secureauth.errors.ConfigurationError` for a model that cannot hold accounts."""
-    name = getattr(model, "__name__", repr(model))
-    try:
-        mapper: Mapper[Any] = inspect(model)
-    except NoInspectionAvailable:
-        raise ConfigurationError(
-            [f"user_model={name} is not a model: write class User(UserMixin, db.Model)."]
-        ) from None
-    problems = [
-        f"{name} has no column {column}: write class {name}(UserMixin, db.Model)."
-        for column in ("email", "password_hash")
-        if column not in mapper.columns
-    ]
-    if len(mapper.primary_key) != 1:
-        problems.append(f"{name} has a primary key of {len(mapper.primary_key)} columns; it needs a single one.")
-    if problems:
-        raise ConfigurationError(problems)
+    if not (isinstance(model, type) and issubclass(model, UserMixin) and hasattr(model, "__mapper__")):
+        name = getattr(model, "__name__", repr(model))
+        raise ConfigurationError([f"user_model={name} is not a user model: write class {name}(UserMixin, db.Model)."])
+    if isfunction(getattr(model, "is_active", None)):
+        raise ConfigurationError([f"{model.__name__}.is_active is a method; make it a column or a property."])
+    size = len(inspect(model).primary_key)
+    if size != 1:
+        raise ConfigurationError([f"{model.__name__} has a primary key of {size} columns; it needs a single one."])
 
 
 def build_models(sqlalchemy: SQLAlchemy, user_model: type[Any], mixins: Iterable[type]) -> Models:
@@ -66,12 +58,18 @@ def _build(sqlalchemy: SQLAlchemy, user_model: type[Any], mixin: type) -> type[A
     (key,) = inspect(user_model).primary_key
     namespace: dict[str, Any] = {
         "__module__": mixin.__module__,
-        "__table_args__": {"mysql_engine": "InnoDB"},
+        "__table_args__": _mysql_options(user_model),
         "user_id": mapped_column(key.type, ForeignKey(key, ondelete="CASCADE"), nullable=False, index=True),
     }
     if hasattr(user_model, "__bind_key__"):
         namespace["__bind_key__"] = user_model.__bind_key__
     return _model(mixin.__name__.removesuffix("Mixin"), mixin, sqlalchemy, namespace)
+
+
+def _mysql_options(user_model: type[Any]) -> dict[str, Any]:
+    """A foreign key of text wants the character set of the users' table."""
+    options = {name: value for name, value in user_model.__table__.kwargs.items() if name.startswith("mysql_")}
+    return {"mysql_engine": "InnoDB", **options}
 
 
 def _model(name: str, mixin: type, sqlalchemy: SQLAlchemy, namespace: dict[str, Any]) -> type[Any]:
@@ -81,3 +79,16 @@ def _model(name: str, mixin: type, sqlalchemy: SQLAlchemy, namespace: dict[str, 
 def built_models(user_model: type[Any]) -> list[type[Any]]:
     """The models that were built around ``user_model``."""
     return [model for model in user_model.metadata.info[_BUILT].values() if model is not user_model]
+
+
+def check_identifiers(user_model: type[Any], *, dialect: str) -> None:
+    """Raise :exc:`~flask_secureauth.errors.ConfigurationError` where a deleted user's id would come back."""
+    table = user_model.__table__
+    is_number = isinstance(table.primary_key.columns[0].type, Integer)
+    if dialect == "sqlite" and is_number and not table.dialect_options["sqlite"]["autoincrement"]:
+        raise ConfigurationError(
+            [
+                "SQLite gives the id of a deleted user, and the sessions that name it, to the next one: "
+                f'add "sqlite_autoincrement": True to {user_model.__name__}.__table_args__.'
+            ]
+        )

@@ -19,8 +19,8 @@ from ..events import Event, Events
 logger = logging.getLogger("flask_secureauth")
 
 _PENDING = "flask_secureauth.events"
-_SCHEMA_ERRORS = frozenset((1054, 1146, 1364))
-"""MySQL: unknown column, unknown table, no default value. The database is up; the schema is wrong."""
+_NO_OUTAGE = frozenset((1054, 1146, 1267, 1270, 1271, 1364))
+"""MySQL: unknown column or table, texts that cannot be compared, no default value. The database is up."""
 
 
 class Database:
@@ -111,6 +111,10 @@ def available() -> Iterator[None]:
 def _is_down(error: DBAPIError | PoolTimeout) -> bool:
     if isinstance(error, (PoolTimeout, InterfaceError)) or error.connection_invalidated:
         return True
-    code = error.orig.args[0] if error.orig and error.orig.args else None
-    wrong_schema = code in _SCHEMA_ERRORS or (isinstance(code, str) and code.startswith("no such"))
-    return isinstance(error, OperationalError) and not wrong_schema
+    is_sqlite_schema = str(error.orig).startswith("no such")
+    return isinstance(error, OperationalError) and not is_sqlite_schema and mysql_code(error) not in _NO_OUTAGE
+
+
+def mysql_code(error: DBAPIError) -> object:
+    """Return the number that MySQL gives to an error; something else for other databases."""
+    return error.orig.args[0] if error.orig and error.orig.args else None

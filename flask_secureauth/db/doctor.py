@@ -46,8 +46,9 @@ def _missing(connection: Connection, tables: list[Table]) -> list[str]:
 
 def _sqlite(connection: Connection, users: Table) -> list[str]:
     statement = text("SELECT sql FROM sqlite_master WHERE type = 'table' AND name = :name")
-    created = connection.scalar(statement, {"name": users.name}) or "AUTOINCREMENT"
-    if not isinstance(users.primary_key.columns[0].type, Integer) or "AUTOINCREMENT" in created.upper():
+    created = connection.scalar(statement, {"name": users.name})
+    is_number = isinstance(users.primary_key.columns[0].type, Integer)
+    if created is None or not is_number or "AUTOINCREMENT" in created.upper():
         return []
     return [
         f"SQLite gives the id of a deleted user to the next one: create {users.name} with"

@@ -43,7 +43,7 @@ class UserMixin:
 
     __table__: ClassVar[Any]
     # SQLite gives the number of a deleted user to the next one, and with it whatever still names that number.
-    __table_args__: Any = {"sqlite_autoincrement": True}
+    __table_args__: Any = {"sqlite_autoincrement": True, "mysql_engine": "InnoDB", "mysql_charset": "utf8mb4"}
 
     id: Mapped[Any] = mapped_column(Integer, primary_key=True)
     email: Mapped[str] = mapped_column(String(255), unique=True)

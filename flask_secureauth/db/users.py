@@ -9,16 +9,18 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from sqlalchemy import Row, bindparam, inspect, select, update
-from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 from sqlalchemy.orm import make_transient_to_detached
 from sqlalchemy.orm.attributes import set_committed_value
 
 from ..core.identifiers import InvalidEmail, canonical_email
 from ..errors import ConfigurationError
-from .database import Database
+from .database import Database, mysql_code
 from .mixins import to_column
 
 _INT64 = 2**63
+_NOT_COMPARABLE = frozenset((1267, 1270, 1271))
+"""MySQL: the column's character set cannot hold the text, so no row has it."""
 _LOADED_ALONG = frozenset(("joined", "subquery", "selectin", "immediate", False))
 
 
@@ -79,8 +81,8 @@ class UserStore(Protocol):
         """Insert a user. Raises :exc:`EmailTaken`, :exc:`ValueTaken`, :exc:`ValueRefused`."""
         ...
 
-    def replace_hash(self, key: Any, *, old: str, new: str) -> None:
-        """Store ``new`` if ``old`` is still stored."""
+    def replace_hash(self, key: Any, *, old: str, new: str) -> bool:
+        """Store ``new`` if ``old`` is still stored, and say whether it was. Locks the row until the commit."""
         ...
 
 
@@ -115,14 +117,19 @@ class SQLAlchemyUserStore:
 
     def find_credentials(self, email: str) -> Credentials | None:
         canonical = _spelling(email)
-        rows = self._database.read(self._by_email, {"canonical": canonical, "typed": email})
+        try:
+            rows = self._database.read(self._by_email, {"canonical": canonical, "typed": email})
+        except OperationalError as error:
+            if mysql_code(error) in _NOT_COMPARABLE:
+                return None
+            raise
         # A collation may call "jose" and "josé" equal; only what Python calls equal is the same account.
         same = [row for row in rows if row.user_email == email] or [
             row for row in rows if _spelling(row.user_email) == canonical
         ]
         if not same:
             return None
-        (row, *_) = same
+        row = same[0]
         return Credentials(key=self._key_of(row), password_hash=row.password_hash, row=row)
 
     def attach(self, row: Row[Any]) -> Any:
@@ -167,14 +174,18 @@ class SQLAlchemyUserStore:
             raise ValueTaken(str(error.orig)) from error
         return user
 
-    def replace_hash(self, key: Any, *, old: str, new: str) -> None:
+    def replace_hash(self, key: Any, *, old: str, new: str) -> bool:
         model = self.model
-        self._database.session.execute(
+        values = {"password_hash": new}
+        if old == new and "_updated_at" in self._names:
+            values["_updated_at"] = model._updated_at
+        statement = (
             update(model)
             .where(self.key_column == key, model.password_hash == old)
-            .values(password_hash=new)
+            .values(values)
             .execution_options(synchronize_session=False)
         )
+        return bool(self._database.session.execute(statement).rowcount)
 
     def _key_of(self, row: Row[Any]) -> Any:
         return row._mapping[f"user_{self._key_name}"]

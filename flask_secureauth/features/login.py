@@ -6,25 +6,23 @@ is bypassed by the next path. Source: ASVS 6.3.4 and 6.3.8, RFC 8176 for the met
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any, NoReturn
 
-from marshmallow import Schema, fields
 from sqlalchemy import inspect
 
 from ..core.jwt import Claims
-from ..db.parts import Parts
+from ..core.passwords import HashingBusy
 from ..errors import AuthError
 from ..events import Client, LoginFailed, UserLoggedIn
 from ..feature import Feature, Route
 from ..web.dispatch import Call
-from ..web.logs import login_failed
-from ..web.schemas import BodySchema, required_text
+from ..web.logs import log_failed_login
+from ..web.schemas import BodySchema, TokensSchema, required_text
 from ..web.state import AuthState, current_auth
-from .sessions.service import SessionService
+from .sessions.service import OpenSession, SessionService, Tokens
 
 
 class InvalidCredentials(AuthError):
@@ -44,74 +42,59 @@ class LoginSchema(BodySchema):
     password = required_text("Password", load_only=True)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Tokens:
-    """What a completed sign-in gives out. ``expires_in`` is seconds."""
-
-    access_token: str
-    token_type: str
-    expires_in: int
-
-
-class TokensSchema(Schema):
-    """The tokens of a sign-in."""
-
-    access_token = fields.String()
-    token_type = fields.String()
-    expires_in = fields.Integer()
-
-
 class LoginService:
     """Signs users in."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
-        self._sessions = parts.service(SessionService)
+    def __init__(self, auth: AuthState) -> None:
+        self._auth = auth
+        self._sessions = auth.service(SessionService)
 
     def login(self, email: str, password: str, *, client: Client) -> Tokens:
         """Sign in with a password. Raises :exc:`InvalidCredentials`, or what a gate raises."""
-        parts = self._parts
-        credentials = parts.users.find_credentials(email)
+        auth = self._auth
+        credentials = auth.users.find_credentials(email)
         stored = credentials.password_hash if credentials else None
-        if not parts.hasher.verify(stored, password) or not credentials or not stored:
+        if not auth.hasher.verify(stored, password) or not credentials or not stored:
             self._refuse(email, "wrong password" if credentials else "unknown address", client)
-        user = parts.users.attach(credentials.row)
+        user = auth.users.attach(credentials.row)
         if not _is_active(user):
             self._refuse(email, "disabled", client)
-        if parts.hasher.needs_rehash(stored):
-            parts.users.replace_hash(credentials.key, old=stored, new=parts.hasher.hash(password))
-        return self.complete_login(user, "pwd")
+        # Hashing took a while. The row is locked and looked at again, so that a password that was changed
+        # meanwhile opens no session that the change did not see.
+        if not auth.users.replace_hash(credentials.key, old=stored, new=self._renewed(stored, password)):
+            self._refuse(email, "changed meanwhile", client)
+        return self.complete_login(user, ("pwd",))
+
+    def _renewed(self, stored: str, password: str) -> str:
+        try:
+            return self._auth.hasher.hash(password) if self._auth.hasher.needs_rehash(stored) else stored
+        except HashingBusy:
+            return stored  # The next sign-in renews it.
 
     def _refuse(self, email: str, reason: str, client: Client) -> NoReturn:
-        login_failed(email, reason, client)
-        self._parts.database.announce(LoginFailed(email=email, reason=reason, client=client))
+        log_failed_login(email, reason, client)
+        self._auth.database.announce(LoginFailed(email=email, reason=reason, client=client))
         raise InvalidCredentials
 
-    def complete_login(self, user: Any, method: str, *, fresh: bool = True, extra: Claims | None = None) -> Tokens:
+    def complete_login(
+        self, user: Any, methods: Sequence[str], *, fresh: bool = True, extra: Claims | None = None
+    ) -> Tokens:
         """Ask the gates, open a session for ``user`` and return its tokens.
 
-        ``method`` is how the user proved who they are (an ``amr`` value). With ``fresh=False`` the
+        ``methods`` is how the user proved who they are (``amr`` values). With ``fresh=False`` the
         session counts as long authenticated, so views that want a fresh sign-in refuse it.
         """
-        parts = self._parts
+        auth = self._auth
         if not _is_active(user):
             raise InvalidCredentials
-        for gate in parts.hooks.gates:
-            gate(user, method)
-        now = parts.clock.now()
-        session_id = self._sessions.open(user, method=method, now=now)
-        claims = {name: value for of_feature in parts.hooks.claims for name, value in of_feature(user).items()}
-        token = parts.issuer.issue(
-            subject=parts.users.subject(user),
-            session_id=session_id,
-            auth_time=int(now.timestamp()) if fresh else 0,
-            methods=[method],
-            now=int(now.timestamp()),
-            extra={**claims, **(extra or {})},
-        )
-        parts.database.announce(UserLoggedIn(user=user, session_id=session_id, methods=[method]))
-        lifetime = int(parts.token_settings.access_token_lifetime.total_seconds())
-        return Tokens(access_token=token, token_type="Bearer", expires_in=lifetime)
+        for gate in auth.gates:
+            gate(user, methods)
+        now = auth.clock.now()
+        session_id = self._sessions.open(user, methods=methods, now=now)
+        opened = OpenSession(id=session_id, auth_time=int(now.timestamp()) if fresh else 0, methods=methods)
+        tokens = self._sessions.issue(user, opened, extra=extra)
+        auth.database.announce(UserLoggedIn(user=user, session_id=session_id, methods=methods))
+        return tokens
 
 
 def _is_active(user: Any) -> bool:
@@ -143,7 +126,7 @@ def create_access_token(
     if expires_delta is not None:
         extra["exp"] = int(auth.clock.timestamp() + expires_delta.total_seconds())
     with auth.database.transaction():
-        return auth.service(LoginService).complete_login(user, "app", fresh=fresh, extra=extra).access_token
+        return auth.service(LoginService).complete_login(user, ("app",), fresh=fresh, extra=extra).access_token
 
 
 def _find(auth: AuthState, identity: Any) -> Any:

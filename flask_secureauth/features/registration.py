@@ -6,7 +6,6 @@ asks. Source: ASVS 6.2 for passwords, ASVS 15.3.3 for refusing members that no s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -16,14 +15,13 @@ from marshmallow import Schema
 from sqlalchemy import inspect
 
 from ..core.identifiers import InvalidEmail, canonical_email
-from ..db.parts import Parts
 from ..db.users import EmailTaken, ValueRefused, ValueTaken
 from ..errors import AuthError, ConfigurationError, InvalidInput
 from ..events import UserRegistered
 from ..feature import Feature, Route
 from ..web.dispatch import Call, load
 from ..web.schemas import BodySchema, required_text
-from ..web.state import current_auth
+from ..web.state import AuthState, current_auth
 
 
 class UserExists(AuthError):
@@ -52,41 +50,39 @@ class RegistrationSchema(BodySchema):
 class RegistrationService:
     """Creates accounts."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
-        self.schema = parts.schemas.get(RegistrationSchema, RegistrationSchema)()
-        _check_columns(self.schema, parts.user_model)
+    def __init__(self, auth: AuthState) -> None:
+        self._auth = auth
+        self.schema = auth.schemas.get(RegistrationSchema, RegistrationSchema)()
+        _check_columns(self.schema, auth.user_model)
 
-    def register(self, email: str, password: str, *, extra: Mapping[str, Any] | None = None) -> Any:
+    def register(self, *, email: str, password: str, **columns: Any) -> Any:
         """Create an account and return the user.
 
-        ``extra`` are values for columns of the app's own. Raises
+        ``columns`` are values for columns of the app's own. Raises
         :exc:`~flask_secureauth.errors.InvalidInput`, :exc:`UserExists`, :exc:`AlreadyTaken`.
         """
-        parts = self._parts
+        auth = self._auth
         canonical = self._check(email, password)
-        password_hash = parts.hasher.hash(password)
+        password_hash = auth.hasher.hash(password)
         try:
-            user = parts.users.add(
-                email=canonical, password_hash=password_hash, now=parts.clock.now(), fields=extra or {}
-            )
+            user = auth.users.add(email=canonical, password_hash=password_hash, now=auth.clock.now(), fields=columns)
         except EmailTaken:
             raise UserExists from None
         except ValueTaken:
             raise AlreadyTaken from None
         except ValueRefused:
             raise InvalidInput({}, "A value is too long or of the wrong kind.") from None
-        parts.database.announce(UserRegistered(user=user))
+        auth.database.announce(UserRegistered(user=user))
         return user
 
     def _check(self, email: str, password: str) -> str:
         problems: dict[str, list[str]] = {}
         canonical = ""
         try:
-            canonical = canonical_email(email, allow_test_domain=self._parts.testing)
+            canonical = canonical_email(email, allow_test_domain=self._auth.testing)
         except InvalidEmail as error:
             problems["email"] = [str(error)]
-        of_password = self._parts.policy.problems(password, email=canonical)
+        of_password = self._auth.policy.problems(password, email=canonical)
         if of_password:
             problems["password"] = of_password
         if problems:
@@ -107,8 +103,7 @@ def _check_columns(schema: Schema, user_model: type[Any]) -> None:
 
 def register(call: Call) -> dict[str, str]:
     """Create the account."""
-    body = dict(call.body)
-    call.service.register(body.pop("email"), body.pop("password"), extra=body)
+    call.service.register(**call.body)
     return {"message": "User created"}
 
 
@@ -127,7 +122,7 @@ def create_user(email: str, password: str, fields: tuple[str, ...]) -> None:
     try:
         body = load(service.schema, members)
         with auth.database.transaction():
-            service.register(body.pop("email"), body.pop("password"), extra=body)
+            service.register(**body)
     except InvalidInput as error:
         sentences = [text for of_field in error.fields.values() for text in of_field]
         raise click.ClickException(" ".join(sentences or [str(error.description)])) from None

@@ -26,8 +26,6 @@ from .guard import authenticate, current_user, get_jwt
 from .logs import current_client
 from .state import AuthState
 
-Schemas = Mapping[type[Schema], type[Schema]]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
@@ -53,11 +51,11 @@ class Call:
         return current_user._get_current_object()
 
 
-def endpoint(state: AuthState, feature: Feature, route: Route, schemas: Schemas) -> Callable[..., Response]:
+def endpoint(state: AuthState, feature: Feature, route: Route) -> Callable[..., Response]:
     """Turn a route into a Flask view."""
     service = state.services.get(feature.name)
-    body = schemas.get(route.body, route.body)() if route.body else None
-    answer = schemas.get(route.answer, route.answer)() if route.answer else None
+    body = state.schemas.get(route.body, route.body)() if route.body else None
+    answer = state.schemas.get(route.answer, route.answer)() if route.answer else None
 
     def view(**path: Any) -> Response:
         request.max_content_length = _limit(state)
@@ -82,7 +80,7 @@ def json_answer(members: Any, status: int) -> Response:
 
 
 def _limit(state: AuthState) -> int:
-    ours = state.settings.max_content_length
+    ours = state.general.max_content_length
     of_app = current_app.config["MAX_CONTENT_LENGTH"]
     return ours if of_app is None else min(ours, of_app)
 

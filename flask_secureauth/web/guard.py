@@ -16,7 +16,7 @@ from werkzeug.local import LocalProxy
 from ..core.jwt import Claims, ExpiredToken, InvalidToken
 from ..errors import AuthError, FreshLoginRequired, TokenExpired, TokenInvalid, TokenMissing
 from ..feature import Guard
-from .logs import token_refused
+from .logs import log_refused_token
 from .state import AuthState, UnknownUser, current_auth
 from .transport import bearer_token
 
@@ -104,7 +104,7 @@ def _identify(guard: Guard) -> Any:
     except ExpiredToken:
         raise TokenExpired from None
     except InvalidToken as error:
-        token_refused(error.reason)
+        log_refused_token(error.reason)
         raise TokenInvalid from None
     except UnknownUser:
         raise guard.unknown_user from None
@@ -166,6 +166,8 @@ _FRESH = timedelta(seconds=300)
 
 
 def _guard(*, optional: bool, fresh: bool | timedelta) -> Guard:
+    if not isinstance(fresh, (bool, timedelta)):
+        raise TypeError(f"fresh is True, False or a timedelta, not {fresh!r}")
     if isinstance(fresh, bool):
         return Guard(optional=optional, fresh=_FRESH if fresh else None)
     return Guard(optional=optional, fresh=fresh)

@@ -12,20 +12,23 @@ from ..events import Client
 logger = logging.getLogger("flask_secureauth")
 
 
-def token_refused(reason: str) -> None:
+def log_refused_token(reason: str) -> None:
     """Log why a token was refused; the client is told no reason."""
     if logger.isEnabledFor(logging.INFO):
         client = current_client()
-        logger.info("token_refused reason=%r ip=%s agent=%r", reason, client.ip, client.user_agent)
+        logger.info("token_refused reason=%r ip=%r agent=%r", reason, client.ip, client.user_agent)
 
 
-def login_failed(email: str, reason: str, client: Client) -> None:
+def log_failed_login(email: str, reason: str, client: Client) -> None:
     """Log a refused sign-in with a masked address."""
     logger.info(
-        "authn_login_fail reason=%r email=%s ip=%s agent=%r", reason, mask_email(email), client.ip, client.user_agent
+        "authn_login_fail reason=%r email=%r ip=%r agent=%r", reason, mask_email(email), client.ip, client.user_agent
     )
 
 
 def current_client() -> Client:
     """Return who sent the current request. ``user_agent`` is cut and escaped."""
-    return Client(ip=request.remote_addr, user_agent=printable(request.headers.get("User-Agent", "")))
+    return Client(
+        ip=printable(request.remote_addr or "", limit=64) or None,
+        user_agent=printable(request.headers.get("User-Agent", "")),
+    )

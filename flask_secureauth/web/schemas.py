@@ -25,3 +25,11 @@ def required_text(label: str, **options: Any) -> fields.String:
         error_messages={"required": missing, "null": missing, "invalid": f"{label} must be a string."},
         **options,
     )
+
+
+class TokensSchema(Schema):
+    """The tokens of a sign-in. ``expires_in`` is seconds."""
+
+    access_token = fields.String()
+    token_type = fields.String()
+    expires_in = fields.Integer()

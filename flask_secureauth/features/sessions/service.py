@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from threading import Lock
 from typing import Any
@@ -11,47 +13,81 @@ from sqlalchemy import Row, and_, bindparam, insert, select, update
 from ...core.identifiers import new_identifier
 from ...core.jwt import Claims
 from ...db.mixins import to_column
-from ...db.parts import Parts
 from ...errors import SessionRevoked, TokenInvalid
 from ...events import UserLoggedOut
-from ...web.state import UnknownUser
+from ...settings import SessionSettings
+from ...web.state import AuthState, UnknownUser
 from .tables import SessionMixin
 
 _CACHE_SIZE = 10_000
 _ENDED = float("-inf")
 
 
+@dataclass(frozen=True, kw_only=True)
+class OpenSession:
+    """A session that tokens can be issued for. ``auth_time`` is seconds since the epoch."""
+
+    id: str
+    auth_time: int
+    methods: Sequence[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tokens:
+    """What a sign-in gives out. ``expires_in`` is seconds."""
+
+    access_token: str
+    token_type: str
+    expires_in: int
+
+
 class SessionService:
     """Opens, checks and ends sessions."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
-        self._model = parts.models[SessionMixin]
-        staleness = parts.session_settings.staleness
+    def __init__(self, auth: AuthState) -> None:
+        self._auth = auth
+        self._settings: SessionSettings = auth.settings["session"]
+        self._model = auth.models[SessionMixin]
+        staleness = self._settings.staleness
         self._staleness = None if staleness is None else staleness.total_seconds()
         self._seen = _Seen()
-        model, users = self._model, parts.users
+        model, users = self._model, auth.users
         # From the user's row to the session's, so that one statement tells "no such user" from "signed out".
         self._by_id = (
             select(*users.columns, model.id.label("session_id"), model.expires_at, model.revoked_at)
-            .select_from(parts.user_model)
+            .select_from(auth.user_model)
             .outerjoin(model, and_(model.id == bindparam("sid"), model.user_id == users.key_column))
             .where(users.key_column == bindparam("key"))
         )
 
-    def open(self, user: Any, *, method: str, now: datetime) -> str:
+    def open(self, user: Any, *, methods: Sequence[str], now: datetime) -> str:
         """Insert a session for ``user`` and return its id. Only ``complete_login`` calls this."""
+        auth = self._auth
         session_id = new_identifier()
-        self._parts.database.session.execute(
+        auth.database.session.execute(
             insert(self._model).values(
                 id=session_id,
-                user_id=self._parts.users.key(self._parts.users.subject(user)),
-                methods=method,
+                user_id=auth.users.key(auth.users.subject(user)),
+                methods=" ".join(methods),
                 created_at=to_column(now),
-                expires_at=to_column(now + self._parts.session_settings.lifetime),
+                expires_at=to_column(now + self._settings.lifetime),
             )
         )
         return session_id
+
+    def issue(self, user: Any, opened: OpenSession, *, extra: Claims | None = None) -> Tokens:
+        """Return tokens of a session, with the claims of every feature and ``extra`` ones."""
+        auth = self._auth
+        of_features = {name: value for claims in auth.claims for name, value in claims(user).items()}
+        token = auth.issuer.issue(
+            subject=auth.users.subject(user),
+            session_id=opened.id,
+            auth_time=opened.auth_time,
+            methods=list(opened.methods),
+            now=int(auth.clock.timestamp()),
+            extra={**of_features, **(extra or {})},
+        )
+        return Tokens(access_token=token, token_type="Bearer", expires_in=auth.issuer.lifetime)
 
     def check(self, claims: Claims) -> Row[Any] | None:
         """See that the session is alive and its user enabled, as freshly as the setting asks.
@@ -63,7 +99,7 @@ class SessionService:
             return None
         if self._staleness == 0:
             return self.check_now(claims)
-        now = self._parts.clock.timestamp()
+        now = self._auth.clock.timestamp()
         if not self._seen.within(claims["sid"], now - self._staleness, now):
             row = self.check_now(claims)
             self._seen.add(claims["sid"], now)
@@ -72,15 +108,15 @@ class SessionService:
 
     def check_now(self, claims: Claims) -> Row[Any]:
         """Read the session and its user, whatever the staleness; one statement."""
-        parts = self._parts
-        key = parts.users.key(claims["sub"])
-        rows = [] if key is None else parts.database.read(self._by_id, {"sid": claims["sid"], "key": key})
+        auth = self._auth
+        key = auth.users.key(claims["sub"])
+        rows = [] if key is None else auth.database.read(self._by_id, {"sid": claims["sid"], "key": key})
         if not rows:
             raise UnknownUser
         row = rows[0]
-        if row.session_id is None or row.revoked_at is not None or row.expires_at <= to_column(parts.clock.now()):
+        if row.session_id is None or row.revoked_at is not None or row.expires_at <= to_column(auth.clock.now()):
             raise SessionRevoked
-        if not parts.users.is_active(row):
+        if not auth.users.is_active(row):
             raise SessionRevoked
         return row
 
@@ -89,21 +125,21 @@ class SessionService:
 
         Raises :exc:`~flask_secureauth.errors.SessionRevoked` when it has ended before.
         """
-        parts, model = self._parts, self._model
-        user_id = parts.users.key(claims["sub"])
+        auth, model = self._auth, self._model
+        user_id = auth.users.key(claims["sub"])
         if user_id is None:
             raise TokenInvalid
         statement = (
             update(model)
             .where(model.id == claims["sid"], model.user_id == user_id, model.revoked_at.is_(None))
-            .values(revoked_at=to_column(parts.clock.now()), revoke_reason=reason)
+            .values(revoked_at=to_column(auth.clock.now()), revoke_reason=reason)
             .execution_options(synchronize_session=False)
         )
-        ended = parts.database.session.execute(statement).rowcount
+        ended = auth.database.session.execute(statement).rowcount
         self._seen.end(claims["sid"])
         if not ended:
             raise SessionRevoked
-        parts.database.announce(UserLoggedOut(user_id=user_id, session_id=claims["sid"]))
+        auth.database.announce(UserLoggedOut(user_id=user_id, session_id=claims["sid"]))
 
 
 class _Seen:

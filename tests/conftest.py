@@ -33,6 +33,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "every_database: run on SQLite, MariaDB and PostgreSQL")
     if not hasattr(config, "workerinput"):
         os.environ[servers.FOLDER] = tempfile.mkdtemp(prefix="secureauth-servers-")
+        if folder := servers.quick_folder():
+            os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(folder))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -70,7 +70,7 @@ def _server(variable: str, package: str, start: Callable[[Path], tuple[subproces
     folder = Path(os.environ[FOLDER])
     url_file = folder / f"{package}.url"
     if _is_first(folder / f"{package}.lock"):
-        data = Path(tempfile.mkdtemp(prefix=f"{package}-", dir=_quick_folder()))
+        data = Path(tempfile.mkdtemp(prefix=f"{package}-", dir=quick_folder()))
         (folder / f"{package}.data").write_text(str(data))
         started = start(data)
         if started:
@@ -99,7 +99,7 @@ def _is_first(lock: Path) -> bool:
     return True
 
 
-def _quick_folder() -> Path | None:
+def quick_folder() -> Path | None:
     """Creating and dropping tables waits for the disk; a folder in memory, where it is large enough, does not."""
     has_room = _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _NEEDED_BYTES
     return _MEMORY if has_room else None

@@ -59,9 +59,16 @@ def _is_typed(domain: str, *spellings: str) -> bool:
 
 
 def mask_email(text: str) -> str:
-    """Return an address for logs: first character and domain, ``a***@example.com``."""
-    local, at, domain = text.rpartition("@")
-    return printable(f"{local[:1]}***{at}{domain}" if at else "***", limit=80)
+    """Return an address for logs: first character and domain, ``a***@example.com``.
+
+    What is no address is not shown at all: a password is often typed into the wrong field.
+    """
+    try:
+        canonical = canonical_email(text, allow_test_domain=True)
+    except InvalidEmail:
+        return "***"
+    local, _, domain = canonical.partition("@")
+    return f"{local[0]}***@{domain}"
 
 
 def printable(text: str, *, limit: int = 200) -> str:

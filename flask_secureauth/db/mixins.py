@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from sqlalchemy import DateTime, Integer, String
 from sqlalchemy.dialects.mysql import DATETIME
 from sqlalchemy.ext.hybrid import hybrid_property
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, declared_attr, has_inherited_table, mapped_column
 
 UTC_DATETIME = DateTime().with_variant(DATETIME(fsp=6), "mysql", "mariadb")
 """A naive UTC time with microseconds, the same on every database.
@@ -41,9 +41,12 @@ class UserMixin:
     ``is_active`` to be able to disable accounts; without one every account is active.
     """
 
-    __table__: ClassVar[Any]
-    # SQLite gives the number of a deleted user to the next one, and with it whatever still names that number.
-    __table_args__: Any = {"sqlite_autoincrement": True, "mysql_engine": "InnoDB", "mysql_charset": "utf8mb4"}
+    @declared_attr.directive
+    def __table_args__(cls) -> Any:
+        """SQLite's option, since it gives the number of a deleted user to the next one, and MySQL's two."""
+        if has_inherited_table(cls):  # type: ignore[arg-type]
+            return None
+        return {"sqlite_autoincrement": True, "mysql_engine": "InnoDB", "mysql_charset": "utf8mb4"}
 
     id: Mapped[Any] = mapped_column(Integer, primary_key=True)
     email: Mapped[str] = mapped_column(String(255), unique=True)

@@ -208,21 +208,19 @@ def test_reserved_test_domain_is_admitted_only_when_asked_for() -> None:
     [
         ("kim@example.com", "k***@example.com"),
         ("k@example.com", "k***@example.com"),
-        ("a@b@example.com", "a***@example.com"),
-        ("@example.com", "***@example.com"),
+        ("Kim@EXAMPLE.com", "k***@example.com"),
+        ("a@b@example.com", "***"),
+        ("@example.com", "***"),
         ("no address", "***"),
         ("", "***"),
-        ("\nim@example.com", "\\n***@example.com"),
-        ("kim@x\r\nlevel=error", "k***@x\\r\\nlevel=error"),
+        ("\nim@example.com", "***"),
+        ("kim@x\r\nlevel=error", "***"),
+        ("hunter2-secret", "***"),
+        ("kim@" + "x" * 100_000, "***"),
     ],
 )
 def test_masked_email_shows_first_character_and_domain(text: str, masked: str) -> None:
     assert mask_email(text) == masked
-
-
-def test_masked_email_is_short() -> None:
-    """F20: a log line stays bounded."""
-    assert len(mask_email("kim@" + "x" * 100_000)) == 80
 
 
 @pytest.mark.parametrize(

@@ -245,4 +245,4 @@ def test_wsgi_module_has_the_app(tmp_path: Path) -> None:
     )
 
     assert result.stdout == "{'status': 'ok'}\n", result.stderr
-    assert [file.name for file in (copy / "instance").iterdir()] == ["secrets.json"]
+    assert {file.name for file in (copy / "instance").iterdir()} == {"secrets.json", "example.sqlite3"}

@@ -85,11 +85,12 @@ def _serve(app: Flask, host: str, port: int) -> None:
         sys.exit(f"Cannot serve on {host}, port {port}: {error.strerror}. Choose another one with PORT.")
     with app.app_context():
         kept_in = db.engine.url.render_as_string(hide_password=True)
-    print(
-        f"The example app is on http://{host}:{server.effective_port}/ with {kept_in}. Stop it with Ctrl+C.", flush=True
-    )
+    address = f"http://{host}:{server.effective_port}/"
     try:
+        print(f"The example app is on {address} with {kept_in}. Stop it with Ctrl+C.", flush=True)
         server.run()
+    except KeyboardInterrupt:
+        pass
     finally:
         server.close()
 

@@ -16,8 +16,8 @@ from tests.conftest import PASSWORD, bearer, sign_in, sign_up
 # As logging writes a line by default, and as a parser takes it to pieces again.
 FORMATTER = logging.Formatter("%(levelname)s %(name)s: %(message)s")
 QUOTED = r"""(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
-FAILED = re.compile(rf"authn_login_fail reason='([a-z ]+)' email=(\S+) ip=(\S+) agent=({QUOTED})")
-REFUSED = re.compile(rf"token_refused reason='([a-z0-9 ]+)' ip=(\S+) agent=({QUOTED})")
+FAILED = re.compile(rf"authn_login_fail reason='([a-z ]+)' email='(\S+)' ip='(\S+)' agent=({QUOTED})")
+REFUSED = re.compile(rf"token_refused reason='([a-z0-9 ]+)' ip='(\S+)' agent=({QUOTED})")
 
 TEXTS = {
     "crlf": "a\r\nINFO flask_secureauth: authn_login_success email=root ip=127.0.0.1",
@@ -65,7 +65,7 @@ def client(make_app: Callable[..., Flask], caplog: pytest.LogCaptureFixture) -> 
     return make_app(before=add_guarded_view).test_client()
 
 
-@pytest.mark.parametrize("shape", ["{}", "{}@example.com"])
+@pytest.mark.parametrize("shape", ["{}", "{}@example.com", "kim@{}", "kim@{}.example"])
 @pytest.mark.parametrize("text", TEXTS)
 def test_address_makes_one_parsable_line(
     client: FlaskClient, caplog: pytest.LogCaptureFixture, text: str, shape: str
@@ -128,6 +128,22 @@ def test_forged_token_is_not_repeated(client: FlaskClient, caplog: pytest.LogCap
     assert "forged" not in match[0]
 
 
+@pytest.mark.parametrize(
+    "typed", ["hunter2-secret", "p@ssw0rd-horse", "tr0ub4dor&3@home", "kim@example.com:hunter2-secret"]
+)
+def test_password_typed_into_the_wrong_field_is_not_logged(
+    client: FlaskClient, caplog: pytest.LogCaptureFixture, typed: str
+) -> None:
+    """F20, ASVS 16.2.5: a password that stands where the address belongs."""
+    client.post("/auth/login", json={"email": typed, "password": "x"})
+
+    (record,) = caplog.records
+    line = FORMATTER.format(record)
+    secret = re.split("[@:]", typed)[-1]
+    assert typed not in line
+    assert secret not in line
+
+
 def test_whole_visit_logs_no_secret(client: FlaskClient, caplog: pytest.LogCaptureFixture) -> None:
     """ASVS 16.2.5: no password, hash, token or full address in any line of any logger, at any level."""
     caplog.set_level(logging.DEBUG)
@@ -144,3 +160,19 @@ def test_whole_visit_logs_no_secret(client: FlaskClient, caplog: pytest.LogCaptu
     assert "token_refused" in written
     for secret in (PASSWORD, "wrong-horse-77", token, token[:-2], token.split(".")[2], "scrypt:", "kim@example.com"):
         assert secret not in written
+
+
+def test_crash_logs_no_password_hash(client: FlaskClient, caplog: pytest.LogCaptureFixture) -> None:
+    """ASVS 16.2.5 and 16.5.1: when a statement fails, its parameters stay out of the traceback."""
+    app = client.application
+    with app.app_context():
+        state = app.extensions["secureauth"]
+        state.sqlalchemy.drop_all()
+
+    response = client.post("/users", json={"email": "kim@example.com", "password": PASSWORD})
+
+    assert response.status_code == 500
+    written = "\n".join(FORMATTER.format(record) for record in caplog.records)
+    assert "no such table" in written
+    assert "scrypt:" not in written
+    assert "kim@example.com" not in written

@@ -12,6 +12,7 @@ from flask import Flask
 from sqlalchemy import Engine, select, text
 
 from flask_secureauth import SessionRevoked
+from flask_secureauth.core.passwords import PasswordHasher
 from flask_secureauth.events import user_logged_out
 from flask_secureauth.features.registration import RegistrationService, UserExists
 from flask_secureauth.features.sessions.service import SessionService
@@ -85,6 +86,28 @@ def test_revocation_is_one_conditional_update(app: Flask) -> None:
     assert "revoked_at IS NULL" in statement
 
 
+def test_password_that_is_changed_while_it_is_hashed_signs_nobody_in(
+    app: Flask, raw: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """M9, ASVS 7.4.3: the row was read before the hash was computed; it is locked and looked at again after it."""
+    sign_up(app.test_client())
+    verify = PasswordHasher.verify
+
+    def overtaken(self: PasswordHasher, stored: str | None, password: str) -> bool:
+        proven = verify(self, stored, password)
+        with raw.begin() as connection:
+            connection.execute(text("UPDATE users SET password_hash = 'changed'"))
+        return proven
+
+    monkeypatch.setattr(PasswordHasher, "verify", overtaken)
+    response = app.test_client().post("/auth/login", json={"email": "kim@example.com", "password": PASSWORD})
+
+    assert (response.status_code, response.json["code"]) == (401, "login.invalid_credentials")
+    with raw.connect() as connection:
+        assert connection.scalar(text("SELECT password_hash FROM users")) == "changed"
+        assert connection.scalar(text("SELECT COUNT(*) FROM secureauth_sessions")) == 0
+
+
 def test_hash_that_was_changed_meanwhile_is_not_overwritten(app: Flask, raw: Engine) -> None:
     """M9: a sign-in that renews an old hash must not undo a password change that was faster."""
     sign_up(app.test_client())
@@ -111,7 +134,7 @@ def test_parallel_inserts_of_one_address_raise_the_duplicate(make_app: Callable[
             barrier.wait(30)
             try:
                 with state_of(app).database.transaction():
-                    service.register("kim@example.com", PASSWORD)
+                    service.register(email="kim@example.com", password=PASSWORD)
             except UserExists:
                 return "exists"
             return "created"

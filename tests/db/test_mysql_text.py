@@ -192,6 +192,23 @@ def test_emoji_is_kept_or_refused(named: Callable[..., Flask], raw: Engine) -> N
         assert client.get("/users/me", headers=bearer(sign_in(client))).json["name"] == "adm\U0001f600in"
 
 
+@pytest.mark.parametrize("charset", ["utf8mb3", "latin1", "ascii"])
+def test_sign_in_with_characters_that_the_table_lacks_is_refused(
+    make_app: Callable[..., Flask], raw: Engine, charset: str
+) -> None:
+    """M4: comparing an emoji with a column of a smaller character set is no crash and no match."""
+    app = make_app()
+    client = app.test_client()
+    sign_up(client)
+    if raw.dialect.name == "mysql":
+        with raw.begin() as connection:
+            connection.execute(text(f"ALTER TABLE users CONVERT TO CHARACTER SET {charset}"))
+
+    for email in ("\U0001f600@example.com", "\u0142im@example.com", "?@example.com", "k\u0131m@example.com"):
+        assert _status(client, email) == 401, ascii(email)
+    assert _status(client, "kim@example.com") == 200
+
+
 LONGEST = "k" * 64 + "@" + ".".join(["d" * 61] * 3) + ".exa"
 TOO_LONG = [LONGEST + "m", LONGEST + " ", "kim@example.com" + " " * 300, "k@" + "a." * 125 + "example", "k" * 60_000]
 

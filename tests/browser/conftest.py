@@ -95,7 +95,7 @@ def new_context(browser: Browser, site: Site, console: list[str]) -> Iterator[Ca
             standard = {"base_url": site.address, "locale": "en-GB", "timezone_id": "UTC", "reduced_motion": "reduce"}
             context = browser.new_context(**{**standard, **options})
             stack.callback(context.close)
-            context.set_default_timeout(15_000)
+            context.set_default_timeout(30_000)
             context.on("console", lambda message: _note(console, message))
             context.on("weberror", lambda error: console.append(str(error.error)))
             context.on("dialog", lambda dialog: console.append(f"dialog {dialog.message}"))

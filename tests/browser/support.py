@@ -25,7 +25,7 @@ __all__ = ["Page", "Route", "expect"]
 ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 in_browser = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 every_site = pytest.mark.parametrize("site", ["sqlite", "mariadb"], indirect=True)
-expect.set_options(timeout=15_000)
+expect.set_options(timeout=30_000)
 
 
 @contextmanager

@@ -232,7 +232,7 @@ def test_reload_keeps_the_visitor_signed_in(page: Page, account: str, signed_in:
 
 
 def test_server_error_offers_to_retry(page: Page, account: str, signed_in: str) -> None:
-    page.route("**/users/me", lambda route: route.fulfill(**BROKEN), times=2)
+    page.route("**/users/me", lambda route: route.fulfill(**BROKEN))
     page.reload()
     failure = page.get_by_role("alert")
     expect(failure).to_contain_text("Your account could not be loaded")
@@ -241,6 +241,7 @@ def test_server_error_offers_to_retry(page: Page, account: str, signed_in: str) 
 
     page.get_by_role("button", name="Retry").click()
     expect(page.get_by_role("button", name="Retry")).to_be_focused()
+    page.unroute("**/users/me")
     page.get_by_role("button", name="Retry").click()
 
     expect_dashboard(page, account)
@@ -264,12 +265,13 @@ def test_server_error_offers_to_retry(page: Page, account: str, signed_in: str) 
 def test_failure_at_sign_in_is_said_and_keeps_the_entries(
     page: Page, account: str, answer: dict[str, Any] | None, text: str
 ) -> None:
-    page.route("**/auth/login", lambda route: route.fulfill(**answer) if answer else route.abort(), times=1)
+    page.route("**/auth/login", lambda route: route.fulfill(**answer) if answer else route.abort())
     page.goto("/")
     fill_login(page, account)
 
     expect(page.get_by_role("alert")).to_have_text(text)
     expect(page.get_by_label("Password", exact=True)).to_have_value(PASSWORD)
+    page.unroute("**/auth/login")
     page.get_by_role("button", name="Sign in", exact=True).click()
     expect_dashboard(page, account)
 

@@ -69,6 +69,10 @@ class UserStore(Protocol):
         """Return the account of an address as typed, or ``None``; in one statement."""
         ...
 
+    def key_of(self, row: Row[Any]) -> Any:
+        """Return the primary key that ``row`` holds."""
+        ...
+
     def attach(self, row: Row[Any]) -> Any:
         """Return the user that ``row`` holds, as an object of the app's session; without a statement."""
         ...
@@ -113,7 +117,9 @@ class SQLAlchemyUserStore:
         return self._read_key(subject)
 
     def find(self, key: Any) -> Any | None:
-        return self._database.session.get(self.model, key)
+        user = self._database.session.get(self.model, key)
+        # A collation may call other texts equal to a key of text.
+        return user if user is not None and getattr(user, self._key_name) == key else None
 
     def find_credentials(self, email: str) -> Credentials | None:
         canonical = _spelling(email)
@@ -123,6 +129,8 @@ class SQLAlchemyUserStore:
             if mysql_code(error) in _NOT_COMPARABLE:
                 return None
             raise
+        except UnicodeEncodeError:
+            return None  # The connection's character set cannot hold the text, so no row has it.
         # A collation may call "jose" and "josé" equal; only what Python calls equal is the same account.
         same = [row for row in rows if row.user_email == email] or [
             row for row in rows if _spelling(row.user_email) == canonical
@@ -130,11 +138,11 @@ class SQLAlchemyUserStore:
         if not same:
             return None
         row = same[0]
-        return Credentials(key=self._key_of(row), password_hash=row.password_hash, row=row)
+        return Credentials(key=self.key_of(row), password_hash=row.password_hash, row=row)
 
     def attach(self, row: Row[Any]) -> Any:
         session = self._database.session()
-        key = self._key_of(row)
+        key = self.key_of(row)
         known = session.identity_map.get(self._mapper.identity_key_from_primary_key((key,)))
         if known is not None:
             return known
@@ -187,7 +195,7 @@ class SQLAlchemyUserStore:
         )
         return bool(self._database.session.execute(statement).rowcount)
 
-    def _key_of(self, row: Row[Any]) -> Any:
+    def key_of(self, row: Row[Any]) -> Any:
         return row._mapping[f"user_{self._key_name}"]
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import Row
 from werkzeug.local import LocalProxy
 
 from ..core.jwt import Claims, ExpiredToken, InvalidToken
-from ..errors import AuthError, FreshLoginRequired, TokenExpired, TokenInvalid, TokenMissing
+from ..errors import AuthError, FreshLoginRequired, SessionRevoked, TokenExpired, TokenInvalid, TokenMissing
 from ..feature import Guard
 from .logs import log_refused_token
 from .state import AuthState, UnknownUser, current_auth
@@ -107,7 +107,11 @@ def _identify(guard: Guard) -> Any:
         log_refused_token(error.reason)
         raise TokenInvalid from None
     except UnknownUser:
+        log_refused_token("unknown user")
         raise guard.unknown_user from None
+    except SessionRevoked:
+        log_refused_token("session ended")
+        raise
     return _Principal(state, claims, row)
 
 

@@ -111,7 +111,8 @@ class SessionService:
         auth = self._auth
         key = auth.users.key(claims["sub"])
         rows = [] if key is None else auth.database.read(self._by_id, {"sid": claims["sid"], "key": key})
-        if not rows:
+        # A collation may call other texts equal to a key of text.
+        if not rows or auth.users.key_of(rows[0]) != key:
             raise UnknownUser
         row = rows[0]
         if row.session_id is None or row.revoked_at is not None or row.expires_at <= to_column(auth.clock.now()):

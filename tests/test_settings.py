@@ -319,3 +319,11 @@ def test_argon2id_without_its_package_names_the_extra(
     (problem,) = problems_of(make_app, SECUREAUTH_PASSWORD_HASH_METHOD="argon2id")
 
     assert problem.endswith("pip install 'flask-secureauth[argon2]'.")
+
+
+def test_keys_do_not_show_in_the_repr_of_settings(make_app: Callable[..., Flask]) -> None:
+    """ASVS 13.3.1: error reports collect local variables."""
+    secret = "q7" * 10 + "ZkMvP0aLw3RtYx"
+    app = make_app(SECUREAUTH_KEYS=[secret])
+
+    assert secret not in repr(app.extensions["secureauth"])

@@ -203,7 +203,7 @@ def _spelling(email: str) -> str:
     try:
         return canonical_email(email, allow_test_domain=True)
     except InvalidEmail:
-        return email
+        return email.lower()
 
 
 def _is_plain(mapper: Any) -> bool:

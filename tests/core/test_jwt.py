@@ -510,3 +510,12 @@ def test_cache_stays_bounded_under_threads(monkeypatch: pytest.MonkeyPatch) -> N
 
     assert failures == []
     assert len(verifier._verified) <= 4
+
+
+@pytest.mark.parametrize("subject", ["", "x" * 256])
+def test_subject_that_no_verifier_accepts_is_not_issued(subject: str) -> None:
+    rules = TokenRules(issuer="secureauth", audience=None, lifetime=60, leeway=0)
+    issuer = TokenIssuer(KeyRing([load_key("k" * 32, allow_insecure=True)]), rules)
+
+    with pytest.raises(ValueError, match="1 to 255 characters"):
+        issuer.issue(subject=subject, session_id="0" * 32, auth_time=0, methods=["pwd"], now=0)

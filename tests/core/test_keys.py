@@ -389,3 +389,9 @@ def test_ring_with_one_kid_twice_is_refused() -> None:
         KeyRing([load_key({"key": SECRET, "kid": "a"}), load_key({"key": OTHER_SECRET, "kid": "a"})])
     with pytest.raises(InvalidKey, match="same kid"):
         KeyRing([load_key(SECRET), load_key(SECRET)])
+
+
+def test_public_key_text_is_no_secret() -> None:
+    """CVE-2022-29217: whoever holds the public half could sign with it."""
+    with pytest.raises(InvalidKey, match="public key in disguise"):
+        load_key("ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABgQDZ kim@laptop")

@@ -231,3 +231,9 @@ def test_refused_token_is_logged_with_its_reason_and_never_itself(
 
     (line,) = [message for message in caplog.messages if message.startswith("token_refused")]
     assert line == "token_refused reason='bad signature' ip='127.0.0.1' agent='test/1'"
+
+
+@pytest.mark.parametrize("fresh", [None, 60, "yes"])
+def test_fresh_of_another_type_is_refused_where_it_is_written(fresh: Any) -> None:
+    with pytest.raises(TypeError, match="fresh is True, False or a timedelta"):
+        jwt_required(fresh=fresh)

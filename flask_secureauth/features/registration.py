@@ -118,7 +118,10 @@ def create_user(email: str, password: str, fields: tuple[str, ...]) -> None:
     """Create an account."""
     auth = current_auth()
     service = auth.service(RegistrationService)
-    members = dict(item.partition("=")[::2] for item in fields) | {"email": email, "password": password}
+    members: dict[str, Any] = {"email": email, "password": password}
+    for field in fields:
+        name, _, value = field.partition("=")
+        members.setdefault(name, value)
     try:
         body = load(service.schema, members)
         with auth.database.transaction():

@@ -107,7 +107,9 @@ class Workbench:
 
     def _with_database(self, name: str, **settings: Any) -> Flask:
         app = Flask(name)
-        app.config.update(SQLALCHEMY_DATABASE_URI=self._url, SQLALCHEMY_ENGINE_OPTIONS={"pool_pre_ping": True})
+        # As SecureAuth sets it up itself: a server's connection is looked at before each use, a file's is not.
+        options = {"pool_pre_ping": not self._url.startswith("sqlite")}
+        app.config.update(SQLALCHEMY_DATABASE_URI=self._url, SQLALCHEMY_ENGINE_OPTIONS=options)
         app.config.update(settings)
         db.init_app(app)
         self._apps.append(app)
@@ -118,6 +120,8 @@ class Workbench:
             "benchmark_ours",
             SECUREAUTH_KEYS=[signer.private_material],
             SECUREAUTH_SESSION_STALENESS=staleness,
+            # Half of the storm's threads, as the deployment page advises.
+            SECUREAUTH_PASSWORD_MAX_WAITING=8,
             **settings,
         )
         SecureAuth(app, db=db, user_model=User)

@@ -203,7 +203,8 @@ def _spelling(email: str) -> str:
     try:
         return canonical_email(email, allow_test_domain=True)
     except InvalidEmail:
-        return email.lower()
+        # An address from before that is none by today's rules, such as bob@localhost. Only ASCII has one lower case.
+        return email.lower() if email.isascii() else email
 
 
 def _is_plain(mapper: Any) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -94,3 +96,20 @@ def test_busy_renewal_of_a_hash_does_not_refuse_the_right_password(
     monkeypatch.setattr(app.extensions["secureauth"].hasher, "hash", busy)
 
     assert sign_in(app.test_client())
+
+
+@pytest.mark.every_database
+def test_parallel_sign_ins_of_one_user_all_succeed(app: Flask, client: FlaskClient) -> None:
+    """M9, M12: the lock on the user's row makes them wait for each other, and deadlocks nobody."""
+    sign_up(client)
+    start = Barrier(8)
+
+    def one(_: int) -> int:
+        start.wait()
+        return app.test_client().post("/auth/login", json=CREDENTIALS).status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        statuses = list(pool.map(one, range(8)))
+
+    assert statuses == [200] * 8
+    assert sessions_of(app) == 8

@@ -15,9 +15,10 @@ from waitress import create_server
 from werkzeug.serving import WSGIRequestHandler
 
 from flask_secureauth import ConfigurationError
+from flask_secureauth.db.embedded import LOOPBACK
 
 from . import MIGRATIONS, create_app
-from .config import LOOPBACK, read_environment
+from .config import read_environment
 from .models import db
 
 SERVER: dict[str, Any] = {

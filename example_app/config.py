@@ -15,11 +15,9 @@ from sqlalchemy import URL
 from flask_secureauth import ConfigurationError
 from flask_secureauth.core.keys import weakness
 from flask_secureauth.db.embedded import database_url as parse_url
-from flask_secureauth.db.embedded import keep_private
+from flask_secureauth.db.embedded import engine_options, keep_private
 
 SECRETS = ("SECRET_KEY", "JWT_SECRET_KEY")
-LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
-_STRICT = "STRICT_TRANS_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
 
 
 def read_config(instance: Path, environment: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -36,7 +34,7 @@ def read_config(instance: Path, environment: Mapping[str, str] | None = None) ->
         **_secrets(values, instance),
         "DEBUG": values.get("DEBUG", "").strip().lower() in ("1", "true", "yes", "on"),
         "SQLALCHEMY_DATABASE_URI": url,
-        "SQLALCHEMY_ENGINE_OPTIONS": _engine_options(url),
+        "SQLALCHEMY_ENGINE_OPTIONS": engine_options(url),
         # The contract's only password rule is its length, so the pages warn instead of refusing.
         "SECUREAUTH_PASSWORD_REFUSE_COMMON": False,
         "SECUREAUTH_PASSWORD_REFUSE_CONTEXT": False,
@@ -69,19 +67,6 @@ def _mysql_url(values: Mapping[str, str]) -> URL:
         port=int(port),
         database=values["DB_NAME"],
     )
-
-
-def _engine_options(url: URL) -> dict[str, Any]:
-    if url.get_backend_name() == "sqlite":
-        return {"hide_parameters": True}
-    options: dict[str, Any] = {"hide_parameters": True, "pool_pre_ping": True, "pool_recycle": 1800}
-    if url.get_backend_name() in ("mysql", "mariadb"):
-        # Without strict mode MySQL cuts what does not fit; without utf8mb4 it refuses or alters an emoji.
-        options["connect_args"] = {"charset": "utf8mb4", "init_command": f"SET SESSION sql_mode = '{_STRICT}'"}
-        if url.host in LOOPBACK:
-            # PyMySQL builds a TLS context for each connection, some 45 ms, even to this very machine.
-            options["connect_args"]["ssl_disabled"] = True
-    return options
 
 
 def read_environment() -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
@@ -21,6 +22,8 @@ _DRIVERS = {
     "postgres": "postgresql+psycopg",
     "postgresql": "postgresql+psycopg",
 }
+LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
+_STRICT = "STRICT_TRANS_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
 _EXTRAS = {"pymysql": "mysql", "psycopg": "postgresql"}
 
 
@@ -43,10 +46,29 @@ def database_url(text: str | URL, *, setting: str) -> URL:
     raise ConfigurationError([problem])
 
 
+def engine_options(url: URL) -> dict[str, Any]:
+    """Return what an engine for ``url`` needs to be safe: ``SQLALCHEMY_ENGINE_OPTIONS``."""
+    # Parameters hold password hashes, which do not belong into a traceback.
+    options: dict[str, Any] = {"hide_parameters": True}
+    if url.get_backend_name() != "sqlite":
+        # A server closes connections that are idle; without a ping a user notices first.
+        options |= {"pool_pre_ping": True, "pool_recycle": 1800}
+    if url.get_driver_name() == "pymysql":
+        # Without strict mode MySQL cuts what does not fit; without utf8mb4 it refuses or alters an emoji.
+        options["connect_args"] = {"charset": "utf8mb4", "init_command": f"SET SESSION sql_mode = '{_STRICT}'"}
+        if url.host in LOOPBACK:
+            # PyMySQL builds a TLS context for each connection, some 45 ms, even to this very machine.
+            options["connect_args"]["ssl_disabled"] = True
+    return options
+
+
 def embed_sqlalchemy(app: Flask) -> SQLAlchemy:
     """Give ``app`` a Flask-SQLAlchemy, on SQLite in the instance folder unless it names a database."""
     url = database_url(app.config.setdefault(SETTING, DEFAULT_URL), setting=SETTING)
     app.config[SETTING] = url
+    if url.render_as_string() == DEFAULT_URL:
+        keep_private(Path(app.instance_path) / str(url.database))
+    app.config.setdefault("SQLALCHEMY_ENGINE_OPTIONS", engine_options(url))
     if url.render_as_string() == DEFAULT_URL:
         keep_private(Path(app.instance_path) / str(url.database))
     # A file needs no ping before each use; a server may have closed the connection. Parameters hold hashes,

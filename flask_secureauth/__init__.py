@@ -1,6 +1,5 @@
 """JWT authentication for Flask: accounts, sign-in, sessions and guarded views."""
 
-from .core.extras import MissingExtra
 from .db.mixins import UserMixin
 from .errors import (
     AuthError,
@@ -40,7 +39,6 @@ __all__ = [
     "Guard",
     "InvalidInput",
     "LoginSchema",
-    "MissingExtra",
     "NotAuthenticated",
     "ProfileSchema",
     "RegistrationSchema",

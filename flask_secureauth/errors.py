@@ -230,7 +230,7 @@ class ServiceBusy(AuthError):
 
     code = HTTPStatus.SERVICE_UNAVAILABLE
     error_code = "service_busy"
-    sentence = "Too many sign-ins at once. Try again in a moment."
+    sentence = "Too many requests with a password at once. Try again in a moment."
     headers = (("Retry-After", "2"),)
 
 

@@ -41,7 +41,7 @@ class UserRegistered(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class UserLoggedIn(Event):
-    """Somebody signed in. ``methods`` are the ``amr`` values, such as ``["pwd"]`` (RFC 8176)."""
+    """Somebody signed in. ``methods`` are the ``amr`` values, such as ``("pwd",)`` (RFC 8176)."""
 
     signal = NamedSignal("user-logged-in")
     user: Any

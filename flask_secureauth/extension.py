@@ -42,8 +42,9 @@ class SecureAuth:
     """JWT authentication for a Flask app.
 
     ``SecureAuth(app)`` is enough. Without ``db`` it uses the app's Flask-SQLAlchemy if there is
-    one, or else brings one, with SQLite in the instance folder, and creates the tables that are
-    missing. Without ``user_model`` it brings a ``User`` with an int key and the table ``users``.
+    one, or else brings one, on ``SQLALCHEMY_DATABASE_URI`` or SQLite in the instance folder, and
+    creates the tables that are missing. Without ``user_model`` it brings a ``User`` with an int key
+    and the table ``users``.
 
     ``features`` are what the app offers; ``schemas`` maps a marshmallow schema of ours to the
     subclass that replaces it. What a deployment tunes is in ``app.config``.
@@ -73,6 +74,8 @@ class SecureAuth:
 
     def init_app(self, app: Flask) -> None:
         """Add authentication to ``app``. Nothing is kept on this object: each app has its own state."""
+        if not isinstance(app, Flask):
+            raise ConfigurationError(["SecureAuth takes an app; pass a database by name: SecureAuth(db=db)."])
         if EXTENSION in app.extensions:
             raise ConfigurationError(
                 ["This app has a SecureAuth already: call SecureAuth(app) or init_app(app), once."]

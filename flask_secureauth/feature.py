@@ -98,7 +98,7 @@ def check_schemas(schemas: Mapping[type[Schema], type[Schema]], features: Sequen
     for old, new in schemas.items():
         if old not in used:
             problems.append(f"schemas: {old.__name__} belongs to no route; it must be a schema of a feature.")
-        if not issubclass(new, old):
-            problems.append(f"schemas: {new.__name__} must be a subclass of {old.__name__}.")
+        if not (isinstance(new, type) and issubclass(new, old)):
+            problems.append(f"schemas: {getattr(new, '__name__', repr(new))} must be a subclass of {old.__name__}.")
     if problems:
         raise ConfigurationError(problems)

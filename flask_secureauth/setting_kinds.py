@@ -52,7 +52,7 @@ def duration(minimum: timedelta, maximum: timedelta) -> Kind:
     words = f"a timedelta or seconds, from {_seconds(minimum)} to {_seconds(maximum)}"
 
     def read(value: Any) -> timedelta:
-        if type(value) in (int, float):
+        if type(value) in (int, float) and value == value:  # NaN is no number of seconds.
             value = timedelta(seconds=max(min(value, 10**9), -1))
         if not isinstance(value, timedelta) or not minimum <= value <= maximum:
             raise InvalidSetting(words)

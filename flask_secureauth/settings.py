@@ -76,7 +76,7 @@ class PasswordSettings:
         32,
         integer(0, 10_000),
         "Requests that may wait for their turn to hash; one more is answered 503 at once. "
-        "Half the threads of a server keep the other half free.",
+        "Well below the threads of a server, it leaves some for other requests.",
     )
     max_wait: timedelta = setting(
         timedelta(seconds=15),

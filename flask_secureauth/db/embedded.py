@@ -1,4 +1,4 @@
-"""The database that ``SecureAuth(app)`` brings for an app without one."""
+"""The database that ``SecureAuth(app)`` brings for an app without one, and what any engine needs to be safe."""
 
 from __future__ import annotations
 
@@ -53,12 +53,13 @@ def engine_options(url: URL) -> dict[str, Any]:
     if url.get_backend_name() != "sqlite":
         # A server closes connections that are idle; without a ping a user notices first.
         options |= {"pool_pre_ping": True, "pool_recycle": 1800}
-    if url.get_driver_name() == "pymysql":
+    if url.get_backend_name() in ("mysql", "mariadb"):
         # Without strict mode MySQL cuts what does not fit; without utf8mb4 it refuses or alters an emoji.
-        options["connect_args"] = {"charset": "utf8mb4", "init_command": f"SET SESSION sql_mode = '{_STRICT}'"}
-        if url.host in LOOPBACK:
+        arguments: dict[str, Any] = {"charset": "utf8mb4", "init_command": f"SET SESSION sql_mode = '{_STRICT}'"}
+        if url.get_driver_name() == "pymysql" and url.host in LOOPBACK:
             # PyMySQL builds a TLS context for each connection, some 45 ms, even to this very machine.
-            options["connect_args"]["ssl_disabled"] = True
+            arguments["ssl_disabled"] = True
+        options["connect_args"] = arguments
     return options
 
 
@@ -69,12 +70,6 @@ def embed_sqlalchemy(app: Flask) -> SQLAlchemy:
     if url.render_as_string() == DEFAULT_URL:
         keep_private(Path(app.instance_path) / str(url.database))
     app.config.setdefault("SQLALCHEMY_ENGINE_OPTIONS", engine_options(url))
-    if url.render_as_string() == DEFAULT_URL:
-        keep_private(Path(app.instance_path) / str(url.database))
-    # A file needs no ping before each use; a server may have closed the connection. Parameters hold hashes,
-    # which do not belong into a traceback.
-    options = {"pool_pre_ping": url.get_backend_name() != "sqlite", "hide_parameters": True}
-    app.config.setdefault("SQLALCHEMY_ENGINE_OPTIONS", options)
     return SQLAlchemy(app, model_class=type("Base", (DeclarativeBase,), {}))
 
 

@@ -117,12 +117,14 @@ def create_access_token(
 
     ``identity`` is the user, or the user's key. ``fresh`` says that the user proved it just now.
     ``expires_delta`` may only shorten the configured lifetime. Commits the app's SQLAlchemy
-    session. Raises ValueError for an unknown user, a longer life or a reserved claim, and whatever
-    a gate raises.
+    session. Raises ValueError for an unknown user, a longer life or a reserved claim,
+    :exc:`InvalidCredentials` for a disabled user, and whatever a gate raises.
     """
     auth = current_auth()
     user = _find(auth, identity)
     extra = dict(additional_claims or {})
+    if isinstance(expires_delta, bool):
+        raise ValueError("a token that never expires does not exist: expires_delta is a timedelta or None")
     if expires_delta is not None:
         extra["exp"] = int(auth.clock.timestamp() + expires_delta.total_seconds())
     with auth.database.transaction():

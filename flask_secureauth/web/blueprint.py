@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from flask import Blueprint
@@ -36,6 +37,10 @@ def placed_routes(features: Sequence[Feature], rules: Mapping[str, str | None]) 
                 yield feature, route, path
 
 
+def _parameters(path: str) -> set[str]:
+    return set(re.findall(r"(\w+)>", path))
+
+
 def check_rules(features: Sequence[Feature], rules: Mapping[str, str | None], problems: Problems) -> None:
     """Note rules that move no route, or two routes to one place."""
     known = [f"{feature.name}.{route.name}" for feature in features for route in feature.routes]
@@ -45,6 +50,8 @@ def check_rules(features: Sequence[Feature], rules: Mapping[str, str | None], pr
     taken: dict[tuple[str, str], str] = {}
     for feature, route, path in placed_routes(features, rules):
         name = f"{feature.name}.{route.name}"
+        if _parameters(path) != _parameters(route.path):
+            problems.add(f"SECUREAUTH_RULES: {name} must keep the parameters of {route.path}.")
         first = taken.setdefault((route.method, path), name)
         if first != name:
             problems.add(f"SECUREAUTH_RULES: {first} and {name} are both {route.method} {path}.")

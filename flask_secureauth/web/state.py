@@ -44,10 +44,10 @@ class SessionChecker(Protocol):
 class AuthState:
     """One app's authentication: what features build their services from, and what requests use.
 
-    ``settings`` holds a frozen dataclass for each group of settings: ``""`` and ``"session"`` are the
-    package's, the others bear the name of their feature. ``models`` maps the mixin of a table to its
-    model. ``services``, ``gates`` and ``claims`` are filled while the features are built, in order,
-    and complete when requests come.
+    ``settings`` holds a frozen dataclass for each group of settings: ``""``, ``"password"`` and
+    ``"session"`` are the package's, the others bear the name of their feature. ``models`` maps the
+    mixin of a table to its model. ``services``, ``gates`` and ``claims`` are filled while the
+    features are built, in order, and complete when requests come.
     """
 
     testing: bool

@@ -234,7 +234,10 @@ def test_server_that_is_busy_hashing_answers_503(make_app: Callable[..., Flask],
         busy = client.post(path, json=GOOD)
 
     assert busy.status_code == 503
-    assert busy.json == {"error": "Too many sign-ins at once. Try again in a moment.", "code": "service_busy"}
+    assert busy.json == {
+        "error": "Too many requests with a password at once. Try again in a moment.",
+        "code": "service_busy",
+    }
     assert int(busy.headers["Retry-After"]) > 0
 
 

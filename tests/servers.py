@@ -182,4 +182,4 @@ def _wait_for(condition: Callable[[], bool]) -> None:
     while not condition():
         if time.monotonic() > deadline:
             raise TimeoutError("a database server did not start in time")
-        time.sleep(0.05)
+        time.sleep(0.05)  # Another process is starting; nothing tells us when it listens.

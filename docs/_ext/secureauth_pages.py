@@ -42,7 +42,7 @@ class Generated(SphinxDirective):
         return self.parse_text_to_nodes("\n".join(self.markdown()), allow_section_headings=True)
 
     def markdown(self) -> Iterator[str]:
-        """Yield lines."""
+        """Yield lines. Each directive has its own."""
         raise NotImplementedError
 
     @property

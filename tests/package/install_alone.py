@@ -107,7 +107,7 @@ def wait_for(address: str) -> None:
         except OSError:
             if time.monotonic() > deadline:
                 raise
-            time.sleep(0.1)
+            time.sleep(0.1)  # Another process is starting; nothing tells us when it listens.
         else:
             return
 

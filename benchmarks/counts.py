@@ -6,44 +6,58 @@ import gc
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from flask import Flask
 from sqlalchemy import event
 
-from . import cases, goals, progress
-from .apps import ALIVE, Workbench, db
+from . import goals
+from .contenders import BARE, CHECKED, CHECKED_USER, SEEN
+from .effort import Effort
+from .filling import addresses
+from .refresh import refresh_cases
 from .report import Goal, Row, Section
-from .runner import Case, Environ, answer, get
-from .signin import sign_in
+from .requests import request_cases
+from .runner import Case, Environ, answer, expect
+from .signin import OURS as SIGN_IN
+from .signin import cheap_sign_ins
+from .workbench import Workbench
 
 _WARM_UP = 3
-_CALL_GOALS = {cases.SEEN.format("HS256"): goals.CALLS_TOKEN_SEEN}
+_CALL_GOALS = {SEEN: goals.CALLS_TOKEN_SEEN}
+_STATEMENT_GOALS = {
+    SEEN: goals.STATEMENTS_NONE,
+    CHECKED: goals.STATEMENTS_STALENESS_0,
+    CHECKED_USER: goals.STATEMENTS_STALENESS_0,
+    SIGN_IN: goals.STATEMENTS_SIGN_IN,
+}
 
 
-def calls(bench: Workbench) -> Section:
+def calls(bench: Workbench, effort: Effort) -> Section:
     """Count calls of Python and C functions, as a profiler does, beyond those of a bare view."""
-    progress.note("function calls")
-    counted = {case.name: _calls(case) for case in cases.request_cases(bench)}
-    bare = counted.pop(cases.BARE)
+    counted = {case.name: _calls(case) for case in request_cases(bench)}
+    bare = counted.pop(BARE)
     rows = [_row(name, found - bare, _CALL_GOALS.get(name)) for name, found in counted.items()]
     return Section(title=f"Function calls over a bare view, which makes {bare}", rows=rows)
 
 
-def statements(bench: Workbench) -> Section:
-    """Count SQL statements."""
-    progress.note("SQL statements")
-    unchecked, checked, peer = bench.unchecked["HS256"], bench.checked, bench.extended_database
-    token, peer_token = bench.token(checked), bench.extended_token(peer)
-    kinds: list[tuple[str, Flask, Callable[[], Environ], Goal | None]] = [
-        ("staleness None", unchecked, lambda: get("/", token), goals.STATEMENTS_NONE),
-        (cases.CHECKED, checked, lambda: get("/", token), goals.STATEMENTS_STALENESS_0),
-        (cases.CHECKED_USER, checked, lambda: get("/user", token), goals.STATEMENTS_STALENESS_0),
-        ("sign-in", checked, lambda: sign_in(ALIVE), goals.STATEMENTS_SIGN_IN),
-        (cases.PEER_CHECKED, peer, lambda: get("/", peer_token), None),
-    ]
-    rows = [_row(name, _statements(app, environ), goal) for name, app, environ, goal in kinds]
+def statements(bench: Workbench, effort: Effort) -> Section:
+    """Count SQL statements, beside those that open and end a transaction."""
+    cases = [case for case in request_cases(bench) if not case.name.startswith("bare")]
+    cases += [*_sign_ins(bench), *refresh_cases(bench, _WARM_UP)]
+    rows = [_row(case.name, _statements(case), _STATEMENT_GOALS.get(case.name)) for case in cases]
     return Section(title="SQL statements of one request", rows=rows)
+
+
+def _sign_ins(bench: Workbench) -> Iterator[Case]:
+    for name, (app, environ) in cheap_sign_ins(bench).items():
+        full_name = name if name == SIGN_IN else f"{name}, sign-in"
+        yield Case(name=full_name, app=app, environs=partial(_of_others, environ))
+
+
+def _of_others(environ: Callable[[str], Environ], calls: int) -> list[Environ]:
+    return [environ(email) for email in addresses()[-calls:]]
 
 
 def _row(case: str, found: int, goal: Goal | None = None) -> Row:
@@ -71,22 +85,27 @@ def _calls(case: Case) -> int:
     return found
 
 
-def _statements(app: Flask, environ: Callable[[], Environ]) -> int:
-    answer(app, environ())
-    with app.app_context():
-        engine = db.engine
-    with _listening(engine) as seen:
-        answer(app, environ())
+def _statements(case: Case) -> int:
+    """The statements of one request, after one that fills the caches."""
+    first, second = case.environs(2)
+    expect(case.app, first)
+    with _listening(case.app) as seen:
+        expect(case.app, second)
     return len(seen)
 
 
 @contextmanager
-def _listening(engine: Any) -> Iterator[list[str]]:
+def _listening(app: Flask) -> Iterator[list[str]]:
     seen: list[str] = []
 
     def note(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
         seen.append(statement)
 
+    if "sqlalchemy" not in app.extensions:
+        yield seen
+        return
+    with app.app_context():
+        engine = app.extensions["sqlalchemy"].engine
     event.listen(engine, "before_cursor_execute", note)
     try:
         yield seen

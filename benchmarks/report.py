@@ -1,57 +1,68 @@
-"""Figures, the goals they are held against, and the table that shows both."""
+"""Figures, the goals they are held against, and the tables that show both."""
 
 from __future__ import annotations
 
+import json
 import platform
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from importlib.metadata import version
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import PackageNotFoundError, version
 from os import cpu_count
 from statistics import median, quantiles
+from typing import Any
 
-PEERS = ("Flask", "Werkzeug", "SQLAlchemy", "PyJWT", "Flask-JWT-Extended", "waitress")
+MEASURED = (
+    "Flask",
+    "Werkzeug",
+    "SQLAlchemy",
+    "PyJWT",
+    "Flask-JWT-Extended",
+    "Flask-Login",
+    "Flask-Security",
+    "gunicorn",
+    "waitress",
+)
 TIMES = "\N{MULTIPLICATION SIGN}"
 _HEADINGS = ("case", "figure", "ratio", "middle half", "goal", "met")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Goal:
-    """What a figure is held against."""
+    """What a figure is held against: from ``low`` to ``high``."""
 
-    text: str
-    holds: Callable[[float], bool]
+    low: float | None = None
+    high: float | None = None
+    unit: str = ""
 
+    @property
+    def text(self) -> str:
+        """What is printed."""
+        if self.low is None:
+            return f"at most {self.high:g}{self.unit}"
+        if self.high is None:
+            return f"at least {self.low:g}{self.unit}"
+        return f"{self.low:g} to {self.high:g}{self.unit}"
 
-def at_most(limit: float, unit: str = "") -> Goal:
-    """A figure of ``limit`` or less."""
-    return Goal(text=f"at most {limit:g}{unit}", holds=lambda value: value <= limit)
-
-
-def at_least(limit: float, unit: str = "") -> Goal:
-    """A figure of ``limit`` or more."""
-    return Goal(text=f"at least {limit:g}{unit}", holds=lambda value: value >= limit)
-
-
-def between(low: float, high: float) -> Goal:
-    """A figure from ``low`` to ``high``."""
-    return Goal(text=f"{low:g} to {high:g}", holds=lambda value: low <= value <= high)
+    def holds(self, value: float) -> bool:
+        """Whether ``value`` meets the goal."""
+        return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One line of the table. ``value`` is what ``goal`` is asked about, as rounded as it is printed."""
+    """One line of a table. ``value`` is the number behind it, as rounded as it is printed."""
 
     case: str
     figure: str
     ratio: str = ""
     spread: str = ""
     goal: Goal | None = None
-    value: float = 0.0
+    value: float | None = None
 
     @property
     def verdict(self) -> str:
         """Whether the goal is met; empty without a goal."""
-        if self.goal is None:
+        if self.goal is None or self.value is None:
             return ""
         return "yes" if self.goal.holds(self.value) else "NO"
 
@@ -62,10 +73,71 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """Rows that were measured together."""
+    """Rows that were measured together, and what one has to know to compare them."""
 
     title: str
-    rows: Sequence[Row]
+    rows: Sequence[Row] = ()
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """What was measured on one database, by the names of the sections."""
+
+    database: str
+    sections: dict[str, Section] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """A whole run."""
+
+    machine: str
+    parts: Sequence[Part]
+
+    def dump(self) -> str:
+        """As JSON."""
+        return json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
+
+    @staticmethod
+    def load(text: str) -> Report:
+        """Read what :meth:`dump` wrote."""
+        found = json.loads(text)
+        return Report(machine=found["machine"], parts=[_part(part) for part in found["parts"]])
+
+    def render(self) -> str:
+        """As Markdown that lines up in a terminal too."""
+        rows = [row for part in self.parts for section in part.sections.values() for row in section.rows]
+        widths = [max(map(len, column)) for column in zip(_HEADINGS, *(row.cells() for row in rows), strict=True)]
+        lines = ["# Results of `python -m benchmarks`", "", self.machine]
+        for part in self.parts:
+            lines += ["", f"## {part.database}"]
+            for section in part.sections.values():
+                lines += ["", *_table(section, widths)]
+        return "\n".join([*lines, *_summary(self.parts)])
+
+
+def _part(found: dict[str, Any]) -> Part:
+    sections = {name: _section(section) for name, section in found["sections"].items()}
+    return Part(database=found["database"], sections=sections)
+
+
+def _section(found: dict[str, Any]) -> Section:
+    rows = [Row(**{**row, "goal": Goal(**row["goal"]) if row["goal"] else None}) for row in found["rows"]]
+    return Section(title=found["title"], rows=rows, notes=found["notes"])
+
+
+def machine() -> str:
+    """What the figures depend on."""
+    return f"Python {platform.python_version()}, {cpu_count()} cores; {', '.join(_versions())}."
+
+
+def _versions() -> Iterable[str]:
+    for name in MEASURED:
+        try:
+            yield f"{name} {version(name)}"
+        except PackageNotFoundError:
+            yield f"no {name}"
 
 
 def ratio_row(
@@ -89,36 +161,40 @@ def duration(seconds: float) -> str:
     return f"{seconds * 1e6:.0f} µs" if seconds < 0.01 else f"{seconds * 1e3:.1f} ms"
 
 
-def render(sections: Iterable[Section], *, database: str) -> str:
-    """The whole report as Markdown that lines up in a terminal too."""
-    sections = list(sections)
-    cells = [row.cells() for section in sections for row in section.rows]
-    widths = [max(map(len, column)) for column in zip(_HEADINGS, *cells, strict=True)]
-    lines = [_machine(database)]
-    for section in sections:
-        lines += ["", f"### {section.title}", "", _line(_HEADINGS, widths), _line(["-" * width for width in widths])]
+def _table(section: Section, widths: Sequence[int]) -> list[str]:
+    lines = [f"### {section.title}"]
+    if section.rows:
+        lines += ["", _line(_HEADINGS, widths), _line(["-" * width for width in widths], widths)]
         lines += [_line(row.cells(), widths) for row in section.rows]
-    return "\n".join([*lines, "", *_summary(row for section in sections for row in section.rows)])
+    if section.notes:
+        lines += ["", *(f"- {note}" for note in section.notes)]
+    return lines
 
 
-def _line(cells: Sequence[str], widths: Sequence[int] | None = None) -> str:
-    padded = cells if widths is None else [cell.ljust(width) for cell, width in zip(cells, widths, strict=True)]
-    return f"| {' | '.join(padded)} |"
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return f"| {' | '.join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True))} |"
 
 
-def _machine(database: str) -> str:
-    peers = ", ".join(f"{name} {version(name)}" for name in PEERS)
-    return f"Python {platform.python_version()}, {cpu_count()} cores, {database}; {peers}."
-
-
-def _summary(rows: Iterable[Row]) -> list[str]:
-    judged = [row for row in rows if row.goal]
-    missed = [row for row in judged if row.verdict == "NO"]
-    lines = [f"{len(judged) - len(missed)} of {len(judged)} goals met."]
-    return lines + [
-        f"- Missed: {row.case}: {row.ratio or row.figure}; the goal is {_goal_text(row)}." for row in missed
+def _summary(parts: Iterable[Part]) -> list[str]:
+    judged = [
+        (part.database, row)
+        for part in parts
+        for section in part.sections.values()
+        for row in section.rows
+        if row.verdict
+    ]
+    missed = [(database, row) for database, row in judged if row.verdict == "NO"]
+    if not judged:
+        return []
+    return [
+        "",
+        "## Goals",
+        "",
+        f"{len(judged) - len(missed)} of {len(judged)} met. Missed:" if missed else f"All {len(judged)} met.",
+        *([""] if missed else []),
+        *(f"- {database}: {_miss(row)}." for database, row in missed),
     ]
 
 
-def _goal_text(row: Row) -> str:
-    return row.goal.text if row.goal else ""
+def _miss(row: Row) -> str:
+    return f"{row.case}: {row.ratio or row.figure}, {row.goal.text if row.goal else ''} wanted"

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 
 from . import goals, progress
+from .effort import Effort
 from .report import Row, Section, duration
-from .runner import Effort
+from .workbench import Workbench
 
-_ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent
 
 
-def imports(effort: Effort) -> Section:
+def imports(bench: Workbench, effort: Effort) -> Section:
     """Import in new interpreters, one after the other."""
-    progress.note("import")
-    others = _probe().split()
-    _probe(*others)
-    runs = []
-    for done in range(effort.imports):
-        runs.append([tuple(map(float, line.split())) for line in _probe(*others).splitlines()])
-        progress.count(done + 1, effort.imports)
+    # As pip leaves them: compiled. A tree that forbids it would have each interpreter compile anew.
+    with TemporaryDirectory() as compiled:
+        others = _probe(compiled).split()
+        _probe(compiled, *others)
+        runs = []
+        for done in range(effort.imports):
+            runs.append([tuple(map(float, line.split())) for line in _probe(compiled, *others).splitlines()])
+            progress.count(done + 1, effort.imports)
     return Section(title="Import, without the extras", rows=_rows(runs))
 
 
@@ -55,6 +59,8 @@ def _percent(share: float) -> float:
     return round(100 * share, 1)
 
 
-def _probe(*names: str) -> str:
+def _probe(compiled: str, *names: str) -> str:
     command = [sys.executable, "-m", "benchmarks.import_probe", *names]
-    return subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=True, timeout=60).stdout
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": compiled}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True, timeout=60)
+    return done.stdout

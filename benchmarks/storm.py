@@ -6,7 +6,7 @@ import http.client
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,10 +18,12 @@ from typing import Any
 from flask import Flask
 from waitress.server import create_server
 
-from . import goals, progress
-from .apps import ALIVE, PASSWORD, Workbench
+from . import goals, ours, progress
+from .contenders import CHECKED
+from .effort import Effort
+from .filling import PASSWORD, visitors
 from .report import Row, Section
-from .runner import Effort
+from .workbench import Workbench
 
 THREADS = 16
 _READERS = 2
@@ -52,11 +54,12 @@ class Load:
 
 def storms(bench: Workbench, effort: Effort) -> Section:
     """Measure guarded requests with and without sign-ins beside them."""
-    token = bench.token(bench.checked)
+    app = bench.app(CHECKED)
+    token = ours.token(app)
     rows: list[Row] = []
-    with _serving(bench.checked) as port:
+    with _serving(app) as port:
         for size in (THREADS // 2, THREADS * 2):
-            progress.note(f"storm of {size} sign-ins at a time")
+            progress.note(f"  storm of {size} sign-ins at a time")
             rows += _rows(size, [_round(port, token, size) for _ in range(effort.storms)])
     return Section(title=f"Guarded requests (staleness 0) during sign-ins, waitress with {THREADS} threads", rows=rows)
 
@@ -66,10 +69,11 @@ Round = tuple[Load, Load, Load]
 
 def _round(port: int, token: str, size: int) -> Round:
     """Undisturbed, disturbed, and what disturbed."""
-    calm = _run(_reader(port, token), _READERS, _CALM_SECONDS)
+    readers = [_reader(port, token)] * _READERS
+    calm = _run(readers, _CALM_SECONDS)
     with ThreadPoolExecutor(1) as pool:
-        storm = pool.submit(_run, _visitor(port), size, _STORM_SECONDS)
-        disturbed = _run(_reader(port, token), _READERS, _STORM_SECONDS)
+        storm = pool.submit(_run, [_visitor(port, email) for email in visitors()[:size]], _STORM_SECONDS)
+        disturbed = _run(readers, _STORM_SECONDS)
         return calm, disturbed, storm.result()
 
 
@@ -117,7 +121,10 @@ def _serving(app: Flask) -> Iterator[int]:
 Ask = Callable[[http.client.HTTPConnection], tuple[str, float]]
 
 
-def _reader(port: int, token: str) -> Callable[[Load, float], None]:
+Client = Callable[[Load, float], None]
+
+
+def _reader(port: int, token: str) -> Client:
     def ask(connection: http.client.HTTPConnection) -> tuple[str, float]:
         connection.request("GET", "/", headers={"Authorization": f"Bearer {token}"})
         return _answer(connection)
@@ -125,8 +132,8 @@ def _reader(port: int, token: str) -> Callable[[Load, float], None]:
     return lambda load, end: _ask_until(port, ask, load, end)
 
 
-def _visitor(port: int) -> Callable[[Load, float], None]:
-    body = json.dumps({"email": ALIVE, "password": PASSWORD})
+def _visitor(port: int, email: str) -> Client:
+    body = json.dumps({"email": email, "password": PASSWORD})
 
     def ask(connection: http.client.HTTPConnection) -> tuple[str, float]:
         connection.request("POST", "/auth/login", body, {"Content-Type": "application/json"})
@@ -157,11 +164,11 @@ def _ask_until(port: int, ask: Ask, load: Load, end: float) -> None:
     connection.close()
 
 
-def _run(client: Callable[[Load, float], None], clients: int, seconds: float) -> Load:
-    """Let that many clients ask for that long, and add up what they saw."""
-    loads = [Load() for _ in range(clients)]
+def _run(clients: Sequence[Client], seconds: float) -> Load:
+    """Let the clients ask for that long, and add up what they saw."""
+    loads = [Load() for _ in clients]
     end = monotonic() + seconds
-    threads = [Thread(target=client, args=(load, end)) for load in loads]
+    threads = [Thread(target=client, args=(load, end)) for client, load in zip(clients, loads, strict=True)]
     began = monotonic()
     for thread in threads:
         thread.start()

@@ -1,4 +1,4 @@
-"""The reference app of flask_secureauth: login, registration and a dashboard, on MySQL or SQLite."""
+"""The reference app of flask_secureauth: the whole life of an account in pages, on MySQL or SQLite."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask
+from flask_mail import Mail
 from flask_migrate import Migrate
 
 from flask_secureauth import SecureAuth
@@ -17,6 +18,7 @@ from .models import User, db
 
 MIGRATIONS = str(Path(__file__).parent / "migrations")
 
+mail = Mail()
 migrate = Migrate(db=db, directory=MIGRATIONS)
 auth = SecureAuth(db=db, user_model=User)
 
@@ -34,6 +36,7 @@ def create_app(
     app.config.update(settings)
     db.init_app(app)
     migrate.init_app(app)
+    mail.init_app(app)
     auth.init_app(app)
     pages.init_app(app)
     return app

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +13,29 @@ from dotenv import dotenv_values
 from sqlalchemy import URL
 
 from flask_secureauth import ConfigurationError
-from flask_secureauth.core.keys import weakness
+from flask_secureauth.core.secrets import weakness
 from flask_secureauth.db.embedded import database_url as parse_url
 from flask_secureauth.db.embedded import engine_options, keep_private
+from flask_secureauth.setting_kinds import PUBLIC_URL, InvalidSetting
 
 SECRETS = ("SECRET_KEY", "JWT_SECRET_KEY")
+PAGES = {
+    "SECUREAUTH_EMAIL_CHANGE_PAGE": "/change-email.html",
+    "SECUREAUTH_EMAIL_CHANGE_UNDO_PAGE": "/undo-email-change.html",
+    "SECUREAUTH_EMAIL_VERIFICATION_PAGE": "/verify.html",
+    "SECUREAUTH_PASSWORD_RESET_PAGE": "/reset-password.html",
+    "SECUREAUTH_PASSWORD_RESET_REQUEST_PAGE": "/forgot.html",
+}
+"""Where the links in mails lead."""
+
+_YES, _NO = ("1", "true", "yes", "on"), ("", "0", "false", "no", "off")
+_VERIFICATION = ("off", "optional", "required")
 
 
 def read_config(instance: Path, environment: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Return the Flask configuration. ``environment`` stands in for ``.env`` and ``os.environ``."""
     values = read_environment() if environment is None else environment
-    problems = _weak_secrets(values)
+    problems = [*_weak_secrets(values), *_mail_problems(values), *_visitor_problems(values)]
     try:
         url = database_url(values, instance)
     except ConfigurationError as error:
@@ -31,13 +43,19 @@ def read_config(instance: Path, environment: Mapping[str, str] | None = None) ->
     if problems:
         raise ConfigurationError(problems)
     return {
+        **PAGES,
+        **_mail(values),
+        **_visitors(values),
         **_secrets(values, instance),
-        "DEBUG": values.get("DEBUG", "").strip().lower() in ("1", "true", "yes", "on"),
+        "DEBUG": _word(values, "DEBUG") in _YES,
         "SQLALCHEMY_DATABASE_URI": url,
         "SQLALCHEMY_ENGINE_OPTIONS": engine_options(url),
         # The contract's only password rule is its length, so the pages warn instead of refusing.
         "SECUREAUTH_PASSWORD_REFUSE_COMMON": False,
         "SECUREAUTH_PASSWORD_REFUSE_CONTEXT": False,
+        # Scripts keep the access token; none of them can read the long-lived one.
+        "SECUREAUTH_REFRESH_TRANSPORT": "cookie",
+        "SECUREAUTH_MAIL_APP_NAME": "flask_secureauth",  # As the pages call it.
     }
 
 
@@ -55,7 +73,7 @@ def database_url(values: Mapping[str, str], instance: Path) -> URL:
 def _mysql_url(values: Mapping[str, str]) -> URL:
     problems = [f"DB_HOST is set and {name} is not." for name in ("DB_USER", "DB_NAME") if not values.get(name)]
     port = values.get("DB_PORT") or "3306"
-    if not port.isascii() or not port.isdigit():
+    if not _is_number(port, below=65536):
         problems.append("DB_PORT must be a number.")
     if problems:
         raise ConfigurationError(problems)
@@ -67,6 +85,75 @@ def _mysql_url(values: Mapping[str, str]) -> URL:
         port=int(port),
         database=values["DB_NAME"],
     )
+
+
+def _word(values: Mapping[str, str], name: str) -> str:
+    return values.get(name, "").strip().lower()
+
+
+def _is_number(text: str, *, below: int) -> bool:
+    return text.isascii() and text.isdigit() and int(text) < below
+
+
+def _mail(values: Mapping[str, str]) -> dict[str, Any]:
+    """Mail through ``MAIL_SERVER``, by the names of Flask-Mail; without one it is printed, links and all."""
+    if not values.get("MAIL_SERVER"):
+        return {"SECUREAUTH_MAIL_TRANSPORT": "console"}
+    use_ssl = _word(values, "MAIL_USE_SSL") in _YES
+    port = values.get("MAIL_PORT") or ("465" if use_ssl else "587" if _word(values, "MAIL_USE_TLS") in _YES else "25")
+    return {
+        "SECUREAUTH_MAIL_TRANSPORT": "flask_mail",
+        "MAIL_SERVER": values["MAIL_SERVER"],
+        "MAIL_PORT": int(port),
+        "MAIL_USERNAME": values.get("MAIL_USERNAME") or None,
+        "MAIL_PASSWORD": values.get("MAIL_PASSWORD") or None,
+        "MAIL_USE_TLS": _word(values, "MAIL_USE_TLS") in _YES,
+        "MAIL_USE_SSL": use_ssl,
+        "MAIL_DEFAULT_SENDER": values["MAIL_DEFAULT_SENDER"],
+    }
+
+
+def _mail_problems(values: Mapping[str, str]) -> Iterator[str]:
+    if not values.get("MAIL_SERVER"):
+        return
+    if not values.get("MAIL_DEFAULT_SENDER"):
+        yield "MAIL_SERVER is set and MAIL_DEFAULT_SENDER, the address that mails come from, is not."
+    if not _is_number(values.get("MAIL_PORT") or "25", below=65536):
+        yield "MAIL_PORT must be a number from 0 to 65535."
+    if bool(values.get("MAIL_USERNAME")) != bool(values.get("MAIL_PASSWORD")):
+        yield "MAIL_USERNAME and MAIL_PASSWORD go together: set both or none."
+    # A typing error must not send a password in clear.
+    for name in ("MAIL_USE_TLS", "MAIL_USE_SSL"):
+        if _word(values, name) not in _YES + _NO:
+            yield f"{name} must be True or False."
+    if all(_word(values, name) in _YES for name in ("MAIL_USE_TLS", "MAIL_USE_SSL")):
+        yield "MAIL_USE_TLS and MAIL_USE_SSL exclude each other: port 587 mostly wants the first, 465 the second."
+
+
+def _visitors(values: Mapping[str, str]) -> dict[str, Any]:
+    """Where visitors find the app, how they come to it, and whether they have to show that their address is theirs."""
+    return {
+        "SECUREAUTH_PUBLIC_URL": values.get("PUBLIC_URL") or _local_url(values.get("PORT", "")),
+        "SECUREAUTH_TRUSTED_PROXIES": int(values.get("TRUSTED_PROXIES") or 0),
+        "SECUREAUTH_EMAIL_VERIFICATION_MODE": _word(values, "EMAIL_VERIFICATION") or "off",
+    }
+
+
+def _local_url(port: str) -> str:
+    # Port 0 is one that nobody knows yet.
+    is_known = _is_number(port, below=65536) and int(port) > 0
+    return f"http://127.0.0.1:{port if is_known else 5000}"
+
+
+def _visitor_problems(values: Mapping[str, str]) -> Iterator[str]:
+    try:
+        PUBLIC_URL.read(values.get("PUBLIC_URL") or _local_url(""))
+    except InvalidSetting as error:
+        yield f"PUBLIC_URL must be {error}."
+    if not _is_number(values.get("TRUSTED_PROXIES") or "0", below=17):
+        yield "TRUSTED_PROXIES must be the number of proxies in front of the app, from 0 to 16."
+    if (_word(values, "EMAIL_VERIFICATION") or "off") not in _VERIFICATION:
+        yield f"EMAIL_VERIFICATION must be one of {', '.join(_VERIFICATION)}."
 
 
 def read_environment() -> dict[str, str]:

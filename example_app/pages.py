@@ -40,11 +40,13 @@ HEADERS = {
 }
 """Source: ASVS 3.4. A browser heeds Strict-Transport-Security only over TLS."""
 
+NAMES = sorted(file.stem for file in PAGES.glob("*.html") if file.stem != "404")
+
 pages = Blueprint("pages", __name__)
 
 
 @pages.get("/")
-@pages.get("/<any(index, register, dashboard):name>.html")
+@pages.get(f"/<any({', '.join(map(repr, NAMES))}):name>.html")
 def show(name: str = "index") -> Response:
     """One of the pages. They are the same for everybody; data comes through the API."""
     return send_from_directory(PAGES, f"{name}.html")

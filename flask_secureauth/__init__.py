@@ -1,31 +1,57 @@
 """JWT authentication for Flask: accounts, sign-in, sessions and guarded views."""
 
+from .core.redirects import local_path
 from .db.mixins import UserMixin
 from .errors import (
     AuthError,
     ConfigurationError,
+    CsrfFailed,
     FreshLoginRequired,
     InvalidInput,
     NotAuthenticated,
+    RefreshTokenInvalid,
+    RefreshTokenMissing,
+    RefreshTokenReused,
     SecureAuthError,
     SessionRevoked,
     TokenExpired,
     TokenInvalid,
     TokenMissing,
 )
-from .events import login_failed, user_logged_in, user_logged_out, user_registered
+from .events import (
+    account_exported,
+    account_locked,
+    breach_check_failed,
+    credentials_changed,
+    email_change_requested,
+    email_changed,
+    email_verified,
+    login_failed,
+    mail_failed,
+    mail_queued,
+    password_reset_requested,
+    refresh_token_reuse_detected,
+    request_throttled,
+    sessions_ended,
+    user_deleted,
+    user_logged_in,
+    user_logged_out,
+    user_registered,
+)
 from .extension import SecureAuth
-from .feature import Feature, Guard, Route
+from .feature import Feature, Guard, Route, Throttle
 from .features import BUILTIN
 from .features.login import LoginSchema, create_access_token
 from .features.profile import ProfileSchema
 from .features.registration import RegistrationSchema
+from .features.sessions.feature import revoke_sessions
 from .web.guard import (
     current_session,
     current_user,
     get_jwt,
     get_jwt_identity,
     jwt_required,
+    public,
     verify_jwt_in_request,
 )
 from .web.state import current_auth
@@ -34,6 +60,7 @@ __all__ = [
     "BUILTIN",
     "AuthError",
     "ConfigurationError",
+    "CsrfFailed",
     "Feature",
     "FreshLoginRequired",
     "Guard",
@@ -41,23 +68,44 @@ __all__ = [
     "LoginSchema",
     "NotAuthenticated",
     "ProfileSchema",
+    "RefreshTokenInvalid",
+    "RefreshTokenMissing",
+    "RefreshTokenReused",
     "RegistrationSchema",
     "Route",
     "SecureAuth",
     "SecureAuthError",
     "SessionRevoked",
+    "Throttle",
     "TokenExpired",
     "TokenInvalid",
     "TokenMissing",
     "UserMixin",
+    "account_exported",
+    "account_locked",
+    "breach_check_failed",
     "create_access_token",
+    "credentials_changed",
     "current_auth",
     "current_session",
     "current_user",
+    "email_change_requested",
+    "email_changed",
+    "email_verified",
     "get_jwt",
     "get_jwt_identity",
     "jwt_required",
+    "local_path",
     "login_failed",
+    "mail_failed",
+    "mail_queued",
+    "password_reset_requested",
+    "public",
+    "refresh_token_reuse_detected",
+    "request_throttled",
+    "revoke_sessions",
+    "sessions_ended",
+    "user_deleted",
     "user_logged_in",
     "user_logged_out",
     "user_registered",

@@ -7,19 +7,28 @@
     └── AuthError                   a refusal, which becomes an HTTP answer
         ├── InvalidInput            400
         ├── MalformedBody           400
+        ├── OneTimeTokenInvalid     400
+        ├── RepeatedCookie          400
         ├── BodyTooLarge            413
         ├── UnsupportedContentType  415
         ├── NotAuthenticated        401
         │   ├── TokenMissing
         │   ├── TokenInvalid
         │   ├── TokenExpired
-        │   └── SessionRevoked
+        │   ├── SessionRevoked
+        │   ├── RefreshTokenMissing
+        │   ├── RefreshTokenInvalid
+        │   └── RefreshTokenReused
         ├── FreshLoginRequired      403
+        ├── CsrfFailed              403
+        ├── WrongPassword           403
         ├── UnknownPath             404
         ├── NotAllowed              405
+        ├── TooManyRequests         429
         ├── InternalError           500
         ├── ServiceBusy             503
         ├── DatabaseUnavailable     503
+        ├── KeysUnavailable         503
         └── each feature's own, beside its code
 """
 
@@ -28,6 +37,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
+from math import ceil
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from werkzeug.datastructures import MIMEAccept
@@ -53,10 +63,11 @@ class SecureAuthError(Exception):
 
 
 class ConfigurationError(SecureAuthError):
-    """The app cannot start like this. ``problems`` holds a sentence for each thing to change."""
+    """The app cannot start like this: ``problems`` are sentences, ``causes`` the exceptions behind some of them."""
 
-    def __init__(self, problems: Iterable[str]) -> None:
+    def __init__(self, problems: Iterable[str], causes: Iterable[Exception] = ()) -> None:
         self.problems = tuple(problems)
+        self.causes = tuple(causes)
         lines = "".join(f"\n  - {problem}" for problem in self.problems)
         super().__init__(f"flask_secureauth is not configured correctly:{lines}")
 
@@ -135,6 +146,14 @@ class MalformedBody(AuthError):
     sentence = "The body must be a JSON object."
 
 
+class OneTimeTokenInvalid(AuthError):
+    """The token of a mailed link is unknown, used, expired or void: one answer for all."""
+
+    code = HTTPStatus.BAD_REQUEST
+    error_code = "one_time_token_invalid"
+    sentence = "This link is not valid any more. Ask for a new one."
+
+
 class BodyTooLarge(AuthError):
     """The body is larger than ``SECUREAUTH_MAX_CONTENT_LENGTH`` or the app's ``MAX_CONTENT_LENGTH``."""
 
@@ -149,6 +168,14 @@ class UnsupportedContentType(AuthError):
     code = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
     error_code = "unsupported_content_type"
     sentence = "Send JSON with Content-Type: application/json."
+
+
+class RepeatedCookie(AuthError):
+    """A cookie of ours came twice: one of the two was planted, and nobody can tell which."""
+
+    code = HTTPStatus.BAD_REQUEST
+    error_code = "repeated_cookie"
+    sentence = "A cookie was sent twice. Delete this site's cookies and sign in again."
 
 
 class NotAuthenticated(AuthError):
@@ -188,6 +215,39 @@ class SessionRevoked(NotAuthenticated):
     sentence = "Session has ended"
 
 
+class RefreshTokenMissing(NotAuthenticated):
+    """No refresh token came with the request."""
+
+    error_code = "refresh_token_missing"
+    sentence = "Missing refresh token"
+    headers = (("WWW-Authenticate", "Bearer"),)
+
+
+class RefreshTokenInvalid(NotAuthenticated):
+    """The refresh token is not one of ours, or names a session or user who is gone."""
+
+    error_code = "refresh_token_invalid"
+    sentence = "Invalid refresh token"
+
+
+class RefreshTokenReused(NotAuthenticated):
+    """The refresh token was used before, so two parties hold it: its session has been ended.
+
+    Source: RFC 9700 section 4.14.2.
+    """
+
+    error_code = "refresh_token_reused"
+    sentence = "Refresh token was used before. The session has been ended; please sign in again."
+
+
+class CsrfFailed(AuthError):
+    """A request with a cookie does not prove that a page of this site sent it. Source: ASVS 3.5.1, 3.5.3."""
+
+    code = HTTPStatus.FORBIDDEN
+    error_code = "csrf_failed"
+    sentence = "This request must come from this site, with the CSRF token of its session."
+
+
 class FreshLoginRequired(AuthError):
     """The view wants a recent sign-in. Source: RFC 9470."""
 
@@ -195,6 +255,14 @@ class FreshLoginRequired(AuthError):
     error_code = "fresh_login_required"
     sentence = "Please sign in again to do this"
     headers = (("WWW-Authenticate", 'Bearer error="insufficient_user_authentication"'),)
+
+
+class WrongPassword(AuthError):
+    """A signed-in user was asked for the password and gave another one. The session goes on, so this is no 401."""
+
+    code = HTTPStatus.FORBIDDEN
+    error_code = "wrong_password"
+    sentence = "Wrong password"
 
 
 class UnknownPath(AuthError):
@@ -217,6 +285,18 @@ class NotAllowed(AuthError):
         self.headers = (("Allow", ", ".join(sorted(methods or ()))),)
 
 
+class TooManyRequests(AuthError):
+    """Something was tried too often. Source: RFC 6585 section 4; ``Retry-After`` is seconds, from 1 on."""
+
+    code = HTTPStatus.TOO_MANY_REQUESTS
+    error_code = "too_many_requests"
+    sentence = "Too many attempts. Try again later."
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.headers = (("Retry-After", str(max(1, ceil(seconds)))),)
+
+
 class InternalError(AuthError):
     """A crash. The traceback is in the log, never in an answer."""
 
@@ -235,9 +315,18 @@ class ServiceBusy(AuthError):
 
 
 class DatabaseUnavailable(AuthError):
-    """The database does not answer."""
+    """The database, or the store of the throttles, does not answer."""
 
     code = HTTPStatus.SERVICE_UNAVAILABLE
     error_code = "database_unavailable"
     sentence = "The service is unavailable for the moment. Try again shortly."
     headers = (("Retry-After", "5"),)
+
+
+class KeysUnavailable(AuthError):
+    """A service that only verifies tokens cannot get the keys to verify them with."""
+
+    code = HTTPStatus.SERVICE_UNAVAILABLE
+    error_code = "keys_unavailable"
+    sentence = "The service is unavailable for the moment. Try again shortly."
+    headers = (("Retry-After", "30"),)

@@ -1,12 +1,16 @@
-"""What a setting accepts: the words for the docs and the check, in one value."""
+"""The kinds of settings, and how a setting is declared."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from os import PathLike
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+from .core.fetching import is_loopback
 from .core.keys import KEY_SPEC_FORMS
 
 
@@ -70,16 +74,41 @@ def optional(kind: Kind) -> Kind:
     return Kind(words=f"None, or {kind.words}", read=lambda value: None if value is None else kind.read(value))
 
 
-def texts() -> Kind:
-    """Several strings, read into a tuple."""
-    words = "a list of strings"
+def choice(*values: str) -> Kind:
+    """One of ``values``."""
+    return _check(lambda value: value in values, " or ".join(f'"{value}"' for value in values))
 
-    def read(value: Any) -> tuple[str, ...]:
-        if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) for item in value):
-            raise InvalidSetting(words)
-        return tuple(value)
 
-    return Kind(words=words, read=read)
+def _texts(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) for item in value):
+        raise InvalidSetting(TEXTS.words)
+    return tuple(value)
+
+
+def _path(value: Any) -> Path:
+    if not isinstance(value, (str, PathLike)) or not str(value):
+        raise InvalidSetting(PATH.words)
+    return Path(value)
+
+
+def _is_fetchable(value: Any) -> bool:
+    if not isinstance(value, str) or not value.isascii() or not value.isprintable() or " " in value:
+        return False
+    try:
+        parts = urlsplit(value)
+        has_place = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    return has_place and parts.scheme in ("http", "https") and "@" not in parts.netloc and "#" not in value
+
+
+def _public_url(value: Any) -> str:
+    """An http:// link is read and changed on its way, unless it does not leave the machine."""
+    if not _is_fetchable(value) or "?" in value:
+        raise InvalidSetting(PUBLIC_URL.words)
+    if urlsplit(value).scheme != "https" and not is_loopback(value):
+        raise InvalidSetting(PUBLIC_URL.words)
+    return str(value).rstrip("/")
 
 
 BOOLEAN = _check(lambda value: isinstance(value, bool), "True or False")
@@ -88,6 +117,10 @@ URL_PREFIX = _check(
     lambda v: v == "" or (isinstance(v, str) and v.startswith("/") and not v.endswith("/")),
     'a path such as "/api": it starts with "/" and does not end with it',
 )
+PAGE = _check(
+    lambda v: isinstance(v, str) and v[:1] == "/" and v[:2] != "//" and "#" not in v and v.isprintable(),
+    'a path of the app such as "/welcome": it starts with one "/" and has no "#"',
+)
 RULES = _check(
     lambda v: (
         isinstance(v, Mapping)
@@ -95,6 +128,13 @@ RULES = _check(
     ),
     'a mapping from "feature.route" to a path, or to None for a route that is not wanted',
 )
+TEXTS = Kind(words="a list of strings", read=_texts)
+PATH = Kind(words="a path", read=_path)
+PUBLIC_URL = Kind(
+    words="a URL such as https://app.example, without a user, a query and a fragment; http:// only for localhost",
+    read=_public_url,
+)
+FETCHED_URL = _check(_is_fetchable, "a URL that starts with https://, without a user and a fragment")
 KEYS = _check(
     lambda v: isinstance(v, (list, tuple)) and len(v) > 0,
     f"a list of keys, the signing one first; each is {KEY_SPEC_FORMS}",

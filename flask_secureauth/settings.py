@@ -4,40 +4,87 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
-from .core import passwords
+from .base_settings import PasswordSettings, SessionSettings
+from .core.breaches import InvalidBreachFile
 from .core.extras import MissingExtra
-from .core.keys import InvalidKey, KeyRing, derived_signing_key, load_key
+from .core.jwt import TokenRules
+from .core.keys import InvalidKey
+from .core.passwords import WeakMethod
 from .errors import ConfigurationError
 from .setting_kinds import (
     BOOLEAN,
-    HASH_METHOD,
+    FETCHED_URL,
     KEYS,
+    PATH,
+    PUBLIC_URL,
     RULES,
     TEXT,
     URL_PREFIX,
     InvalidSetting,
     Kind,
+    choice,
     duration,
     integer,
     optional,
     setting,
-    texts,
 )
 
 PREFIX = "SECUREAUTH_"
+EXTENSION = "secureauth"
+"""Where an app keeps what we know of it: ``app.extensions[EXTENSION]``."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class GeneralSettings:
+class VerificationSettings:
+    """What access tokens must say, and whose keys verify them."""
+
+    jwks_url: str | None = setting(
+        None,
+        optional(FETCHED_URL),
+        "The key set of the service that issues the tokens. This app then only verifies them: it has no database.",
+    )
+    issuer: str = setting("secureauth", TEXT, "The iss claim; the URL of the issuing service when there are several.")
+    audience: str | None = setting(None, optional(TEXT), "The aud claim. None writes none, and accepts none.")
+    access_token_lifetime: timedelta = setting(
+        timedelta(hours=1), duration(timedelta(seconds=1), timedelta(days=1)), "Life of an access token."
+    )
+    leeway: timedelta = setting(
+        timedelta(seconds=5), duration(timedelta(0), timedelta(seconds=30)), "Difference of clocks that is forgiven."
+    )
+    allow_insecure_keys: bool = setting(
+        False, BOOLEAN, "Accept short and well-known keys, and a key file that others can read. Never in production."
+    )
+    default_deny: bool = setting(
+        False, BOOLEAN, "Ask for an access token at every view of the app that is not marked @public."
+    )
+    trusted_proxies: int = setting(
+        0,
+        integer(0, 16),
+        "How many proxies in front of the app add the client's address to X-Forwarded-For. 0 ignores that header.",
+    )
+
+    def token_rules(self) -> TokenRules:
+        """What every access token must say."""
+        return TokenRules(
+            issuer=self.issuer,
+            audience=self.audience,
+            lifetime=int(self.access_token_lifetime.total_seconds()),
+            leeway=int(self.leeway.total_seconds()),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeneralSettings(VerificationSettings):
     """Where the routes are and what they accept; access tokens, and the keys that sign them."""
 
+    public_url: str | None = setting(None, optional(PUBLIC_URL), "The app's URL for visitors; mailed links begin so.")
     url_prefix: str = setting("", URL_PREFIX, "Path in front of every route.")
     rules: Mapping[str, str | None] = setting({}, RULES, "Moves single routes (below the prefix), or removes them.")
     max_content_length: int = setting(
@@ -48,60 +95,24 @@ class GeneralSettings:
     keys: tuple[Any, ...] | None = setting(
         None,
         optional(KEYS),
-        "The key ring. None takes JWT_SECRET_KEY, or else a key derived from SECRET_KEY.",
+        "The key ring. None takes the key file, JWT_SECRET_KEY, or else a key derived from SECRET_KEY.",
         secret=True,
     )
-    allow_insecure_keys: bool = setting(False, BOOLEAN, "Accept short and well-known keys. Never in production.")
-    issuer: str = setting("secureauth", TEXT, "The iss claim; the URL of the issuing service when there are several.")
-    audience: str | None = setting(None, optional(TEXT), "The aud claim. None writes none, and accepts none.")
-    access_token_lifetime: timedelta = setting(
-        timedelta(hours=1), duration(timedelta(seconds=1), timedelta(days=1)), "Life of an access token."
+    key_file: Path | None = setting(
+        None,
+        optional(PATH),
+        "The key ring in a file that 'flask secureauth keys' changes and running processes follow.",
     )
-    leeway: timedelta = setting(
-        timedelta(seconds=5), duration(timedelta(0), timedelta(seconds=30)), "Difference of clocks that is forgiven."
+    access_transport: str = setting(
+        "header",
+        choice("header", "cookie"),
+        "How access tokens travel: in the Authorization header, or in a cookie.",
     )
-
-
-@dataclass(frozen=True, kw_only=True)
-class PasswordSettings:
-    """How passwords are hashed, and which are accepted."""
-
-    hash_method: str = setting(passwords.DEFAULT_METHOD, HASH_METHOD, "How new passwords are hashed.")
-    concurrent_hashes: int = setting(
-        max(1, (os.cpu_count() or 1) // 2),
-        integer(1, 1024),
-        "Hashes computed at a time in one process. The default is half the cores.",
+    refresh_transport: str = setting(
+        "body", choice("body", "cookie"), "How refresh tokens travel: in bodies, or a cookie that no script can read."
     )
-    max_waiting: int = setting(
-        32,
-        integer(0, 10_000),
-        "Requests that may wait for their turn to hash; one more is answered 503 at once. "
-        "Well below the threads of a server, it leaves some for other requests.",
-    )
-    max_wait: timedelta = setting(
-        timedelta(seconds=15),
-        duration(timedelta(0), timedelta(minutes=1)),
-        "How long a request waits for its turn to hash before it is answered 503.",
-    )
-    min_length: int = setting(8, integer(8, 64), "Fewest characters of a new password.")
-    refuse_common: bool = setting(True, BOOLEAN, "Refuse new passwords from the bundled list of common ones.")
-    refuse_context: bool = setting(
-        True, BOOLEAN, "Refuse new passwords made only of the address, the app's name and the context words."
-    )
-    context_words: tuple[str, ...] = setting((), texts(), "More words that must not make up a password.")
-
-
-@dataclass(frozen=True, kw_only=True)
-class SessionSettings:
-    """How long a sign-in lasts, and how soon its end is noticed."""
-
-    staleness: timedelta | None = setting(
-        timedelta(0),
-        optional(duration(timedelta(0), timedelta(hours=1))),
-        "How old the knowledge that a session is alive may be. 0 reads its row on every request; None never does.",
-    )
-    lifetime: timedelta = setting(
-        timedelta(days=30), duration(timedelta(minutes=1), timedelta(days=400)), "Longest life of one sign-in."
+    allow_insecure_cookies: bool = setting(
+        False, BOOLEAN, "Set cookies that travel without TLS, and without the __Host- prefix. Never in production."
     )
 
 
@@ -158,10 +169,13 @@ class Problems:
 
     def __init__(self) -> None:
         self.found: list[str] = []
+        self.causes: list[Exception] = []
 
-    def add(self, problem: str) -> None:
-        """Note one sentence."""
+    def add(self, problem: str, *, cause: Exception | None = None) -> None:
+        """Note one sentence, and the exception behind it if there is one."""
         self.found.append(problem)
+        if cause is not None:
+            self.causes.append(cause)
 
     @contextmanager
     def of(self, name: str) -> Iterator[None]:
@@ -169,20 +183,25 @@ class Problems:
         try:
             yield
         except InvalidSetting as error:
-            self.add(f"{name} must be {error}.")
-        except (InvalidKey, passwords.WeakMethod, MissingExtra) as error:
-            self.add(f"{name}: {error}.")
+            self.add(f"{name} must be {error}.", cause=error)
+        except (InvalidKey, WeakMethod, InvalidBreachFile, MissingExtra) as error:
+            self.add(f"{name}: {error}.", cause=error)
 
     def raise_any(self) -> None:
         """Raise :exc:`ConfigurationError` when something was noted."""
         if self.found:
-            raise ConfigurationError(self.found)
+            raise ConfigurationError(self.found, self.causes)
 
 
-def read_settings(config: Mapping[str, Any], groups: Mapping[str, type], problems: Problems) -> dict[str, Any]:
-    """Return an instance of each group's dataclass. A bad value is noted and its default stands in."""
+def read_settings(
+    config: Mapping[str, Any], groups: Mapping[str, type], problems: Problems, *, useless: Collection[str] = ()
+) -> dict[str, Any]:
+    """Return an instance of each group's dataclass. A bad value is noted and its default stands in.
+
+    ``useless`` are names of settings that exist and mean nothing to this kind of app.
+    """
     known = entries(groups)
-    _note_unknown(config, {entry.name for entry in known}, problems)
+    _note_unknown(config, {entry.name for entry in known}, useless, problems)
     values: dict[str, dict[str, Any]] = {group: {} for group in groups}
     for entry in known:
         if entry.name in config:
@@ -191,36 +210,23 @@ def read_settings(config: Mapping[str, Any], groups: Mapping[str, type], problem
     return {group: kind(**values[group]) for group, kind in groups.items()}
 
 
-def _note_unknown(config: Mapping[str, Any], known: set[str], problems: Problems) -> None:
+def _note_unknown(config: Mapping[str, Any], known: set[str], useless: Collection[str], problems: Problems) -> None:
     words = [name.removeprefix(PREFIX) for name in known]
     for key in config:
-        if key.startswith(PREFIX) and key not in known:
+        if key in useless:
+            problems.add(f"{key} has no use beside {PREFIX}JWKS_URL, with which an app only verifies tokens.")
+        elif key.startswith(PREFIX) and key not in known:
             close = difflib.get_close_matches(key.removeprefix(PREFIX), words, n=1)
             hint = f" Did you mean {PREFIX}{close[0]}?" if close else " The docs list every setting."
             problems.add(f"{key} is not a setting.{hint}")
 
 
-def read_key_ring(config: Mapping[str, Any], settings: GeneralSettings, problems: Problems) -> KeyRing | None:
-    """Build the ring from ``SECUREAUTH_KEYS``, ``JWT_SECRET_KEY`` or ``SECRET_KEY``, whichever comes first."""
-    allow_insecure = settings.allow_insecure_keys or bool(config.get("TESTING"))
-    if settings.keys is not None:
-        with problems.of(f"{PREFIX}KEYS"):
-            return KeyRing(load_key(spec, allow_insecure=allow_insecure) for spec in settings.keys)
-    elif config.get("JWT_SECRET_KEY"):
-        with problems.of("JWT_SECRET_KEY"):
-            return KeyRing([load_key(config["JWT_SECRET_KEY"], allow_insecure=allow_insecure)])
-    elif config.get("SECRET_KEY"):
-        with problems.of("SECRET_KEY"):
-            return KeyRing([derived_signing_key(config["SECRET_KEY"], allow_insecure=allow_insecure)])
-    else:
-        problems.add("SECRET_KEY is not set. 'flask secureauth generate-key' prints a good one.")
-    return None
-
-
-def read_password_scheme(
-    config: Mapping[str, Any], settings: PasswordSettings, problems: Problems
-) -> passwords.PasswordScheme | None:
-    """Build the scheme that hashes new passwords; weak ones are for ``TESTING`` only."""
-    with problems.of(f"{PREFIX}PASSWORD_HASH_METHOD"):
-        return passwords.parse_scheme(settings.hash_method, allow_weak=bool(config.get("TESTING")))
-    return None
+def read_verification_settings(
+    config: Mapping[str, Any], groups: Mapping[str, type], problems: Problems
+) -> VerificationSettings:
+    """Read the settings of an app that only verifies tokens; those of ``groups`` that it has no use for are noted."""
+    of_accounts = {entry.name for entry in entries(groups)} | {"JWT_SECRET_KEY"}
+    of_accounts -= {entry.name for entry in entries({"": VerificationSettings})}
+    read = read_settings(config, {"": VerificationSettings}, problems, useless=of_accounts)
+    settings: VerificationSettings = read[""]
+    return settings

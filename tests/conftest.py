@@ -17,7 +17,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import MetaData, create_engine, text
+from sqlalchemy import MetaData, create_engine, make_url, text
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.pool import NullPool
 
@@ -27,6 +27,7 @@ from flask_secureauth.testing import CONFIG, FrozenClock, frozen_clock
 from tests import servers
 
 PASSWORD = "kraken-vulcan-42"
+THROTTLED = {"SECUREAUTH_THROTTLING_ENABLED": True}
 DATABASES = ("sqlite", "mariadb", "postgresql")
 
 
@@ -121,7 +122,10 @@ def make_app(database_url: str, tmp_path: Path) -> Iterator[Callable[..., Flask]
 
 
 def dispose(app: Flask) -> None:
-    """Close every connection of an app's pools."""
+    """End the thread that delivers mails, and close every connection of an app's pools."""
+    services = getattr(app.extensions.get("secureauth"), "services", {})
+    if "mail" in services:
+        services["mail"].worker.stop(10)
     if "sqlalchemy" in app.extensions:
         with app.app_context():
             for engine in app.extensions["sqlalchemy"].engines.values():
@@ -137,6 +141,17 @@ def new_sqlalchemy() -> SQLAlchemy:
 def app(make_app: Callable[..., Flask]) -> Flask:
     """An app with default settings."""
     return make_app()
+
+
+@pytest.fixture
+def redis_url(worker_id: str) -> str:
+    """The URL of an empty Redis database, of this worker alone."""
+    redis = pytest.importorskip("redis")
+    number = int(worker_id.removeprefix("gw").replace("main", "0")) % 16
+    url = make_url(servers.redis_url()).set(database=str(number)).render_as_string(hide_password=False)
+    with redis.Redis.from_url(url) as connection:
+        connection.flushdb()
+    return url
 
 
 @pytest.fixture

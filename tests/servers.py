@@ -46,6 +46,12 @@ def postgresql_url() -> URL:
     return _server("SECUREAUTH_TEST_POSTGRESQL_URL", "postgresql", _start_postgresql)
 
 
+def redis_url() -> str:
+    """URL of a Redis server."""
+    url = _server("SECUREAUTH_TEST_REDIS_URL", "redis-server", _start_redis)
+    return url.render_as_string(hide_password=False)
+
+
 def stop_all(folder: Path) -> None:
     """End the servers that this run started, and remove what they wrote."""
     for pid_file in folder.glob("*.pid"):
@@ -77,7 +83,7 @@ def _server(variable: str, package: str, start: Callable[[Path], tuple[subproces
             process, url = started
             _running.append(process)
             (folder / f"{package}.pid").write_text(str(process.pid))
-            _wait_for_answer(url)
+            _wait_for(lambda: _listens(url)) if url.drivername == "redis" else _wait_for_answer(url)
             rendered = url.render_as_string(hide_password=False)
         else:
             rendered = ""
@@ -147,6 +153,16 @@ def _start_postgresql(data: Path) -> tuple[subprocess.Popen[bytes], URL] | None:
     return process, url
 
 
+def _start_redis(data: Path) -> tuple[subprocess.Popen[bytes], URL] | None:
+    daemon = _program("redis-server")
+    if not daemon:
+        return None
+    port = _free_port()
+    keep_nothing = ["--save", "", "--appendonly", "no"]
+    process = _popen([daemon, "--bind", "127.0.0.1", "--port", str(port), "--dir", str(data), *keep_nothing], data)
+    return process, URL.create("redis", host="127.0.0.1", port=port, database="0")
+
+
 def _popen(command: list[str], data: Path, *, user: str | None = None) -> subprocess.Popen[bytes]:
     with (data / "log").open("wb") as log:
         return subprocess.Popen(command, stdout=log, stderr=log, cwd=data, user=user, start_new_session=True)
@@ -161,6 +177,14 @@ def _free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port
+
+
+def _listens(url: URL) -> bool:
+    try:
+        socket.create_connection((url.host or "", url.port or 0), timeout=1).close()
+    except OSError:
+        return False
+    return True
 
 
 def _wait_for_answer(url: URL) -> None:

@@ -16,10 +16,12 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import MetaData, Table, event, inspect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from flask_secureauth import ConfigurationError, SecureAuth, UserMixin, jwt_required
+from flask_secureauth import BUILTIN, ConfigurationError, SecureAuth, UserMixin, jwt_required
 from flask_secureauth.testing import CONFIG
 from tests.conftest import bearer, dispose, new_sqlalchemy, sign_in, sign_up
 from tests.features.models import model_with_name, model_with_uuid
+
+TABLES = {table.__tablename__ for feature in BUILTIN for table in feature.tables}
 
 
 @pytest.fixture
@@ -69,11 +71,11 @@ def test_app_alone_gets_a_database_in_its_instance_folder(new_app: Callable[...,
     assert (Path(app.instance_path) / "secureauth.sqlite3").is_file()
 
 
-def test_embedded_database_has_the_tables_users_and_sessions(new_app: Callable[..., Flask]) -> None:
+def test_embedded_database_has_the_tables_of_users_and_features(new_app: Callable[..., Flask]) -> None:
     app = new_app()
     SecureAuth(app)
 
-    assert tables_of(app) == {"users", "secureauth_sessions"}
+    assert tables_of(app) == {"users", *TABLES}
 
 
 def test_embedded_database_survives_a_restart(new_app: Callable[..., Flask], tmp_path: Path) -> None:
@@ -113,7 +115,7 @@ def test_user_model_of_the_app_works_with_init_app(new_app: Callable[..., Flask]
     auth.init_app(app)
     create_tables(app, db)
 
-    assert tables_of(app) == {"members", "secureauth_sessions"}
+    assert tables_of(app) == {"members", *TABLES}
     assert_works(app.test_client())
 
 
@@ -133,7 +135,7 @@ def test_constructor_puts_the_tables_where_migrations_find_them() -> None:
 
     SecureAuth(db=db, user_model=model_with_uuid(db))
 
-    assert set(db.metadata.tables) == {"accounts", "secureauth_sessions"}
+    assert set(db.metadata.tables) == {"accounts", *TABLES}
     key = db.metadata.tables["secureauth_sessions"].c.user_id
     assert key.type.python_type is uuid.UUID
     assert [constraint.target_fullname for constraint in key.foreign_keys] == ["accounts.id"]
@@ -234,7 +236,7 @@ def test_default_user_model_is_the_same_for_two_objects() -> None:
     SecureAuth(db=db)
     SecureAuth(db=db)
 
-    assert set(db.metadata.tables) == {"users", "secureauth_sessions"}
+    assert set(db.metadata.tables) == {"users", *TABLES}
 
 
 def test_second_init_app_says_why_it_is_refused(new_app: Callable[..., Flask]) -> None:

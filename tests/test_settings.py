@@ -15,9 +15,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from flask import Flask
 
 from flask_secureauth import BUILTIN, ConfigurationError
+from flask_secureauth.core.key_file import KeyFile
 from flask_secureauth.errors import SecureAuthError
 from flask_secureauth.settings import BASE_GROUPS, entries
-from tests.conftest import bearer, issuer_of, sign_in, sign_up
+from tests.conftest import PASSWORD, bearer, sign_in, sign_up
 
 STRONG = "9dX2mVq7wLr4TzKc8sYbHf3nUj6pEa1G"
 OTHER = "Qw8Zr3Lx6Vt1Nb9Kd4Hs7Gf2Mj5Pc0Ya"
@@ -31,7 +32,7 @@ def problems_of(make_app: Callable[..., Flask], **settings: Any) -> tuple[str, .
 
 
 def kid_of(app: Flask) -> str:
-    return str(issuer_of(app)._key.kid)
+    return str(app.extensions["secureauth"].keys.ring(0).signing.kid)
 
 
 def kid_with(make_app: Callable[..., Flask], **settings: Any) -> str:
@@ -144,10 +145,8 @@ def test_message_of_the_error_holds_every_problem(make_app: Callable[..., Flask]
 def test_unknown_rule_lists_the_routes(make_app: Callable[..., Flask]) -> None:
     (problem,) = problems_of(make_app, SECUREAUTH_RULES={"login": "/in"})
 
-    assert problem == (
-        "SECUREAUTH_RULES: 'login' is not a route. The routes are "
-        "health.show, registration.register, sessions.logout, login.login, profile.show."
-    )
+    names = ", ".join(f"{feature.name}.{route.name}" for feature in BUILTIN for route in feature.routes)
+    assert problem == f"SECUREAUTH_RULES: 'login' is not a route. The routes are {names}."
 
 
 def test_app_with_problems_gets_no_routes(make_app: Callable[..., Flask]) -> None:
@@ -229,6 +228,81 @@ def test_keys_come_before_jwt_secret_key(make_app: Callable[..., Flask]) -> None
     kid = kid_with(make_app, SECUREAUTH_KEYS=[{"key": OTHER, "kid": "mine"}], JWT_SECRET_KEY=STRONG)
 
     assert kid == "mine"
+
+
+def test_key_file_comes_before_jwt_secret_key(make_app: Callable[..., Flask], tmp_path: Path) -> None:
+    key = KeyFile(tmp_path / "keys.json").add("EdDSA", now=0, signs_in=0)
+
+    for value in (tmp_path / "keys.json", str(tmp_path / "keys.json")):
+        assert kid_with(make_app, SECUREAUTH_KEY_FILE=value, JWT_SECRET_KEY=STRONG) == key.kid
+
+
+def test_two_rings_are_a_problem(make_app: Callable[..., Flask], tmp_path: Path) -> None:
+    assert problems_of(make_app, SECUREAUTH_KEY_FILE=tmp_path / "keys.json", SECUREAUTH_KEYS=[STRONG]) == (
+        "SECUREAUTH_KEYS and SECUREAUTH_KEY_FILE are two rings; set one of them.",
+    )
+
+
+@pytest.mark.parametrize("value", ["", 5, True, ["keys.json"], b"keys.json"])
+def test_key_file_is_a_path(make_app: Callable[..., Flask], value: object) -> None:
+    assert problems_of(make_app, SECUREAUTH_KEY_FILE=value) == ("SECUREAUTH_KEY_FILE must be a path.",)
+
+
+def test_key_file_obeys_the_rules_of_keys(make_app: Callable[..., Flask], tmp_path: Path) -> None:
+    """J21, ASVS 13.3.2: weak keys, and a file that everybody can read."""
+    file = tmp_path / "keys.json"
+    KeyFile(file).add("HS256", now=0, signs_in=0)
+    file.chmod(0o644)
+    real = REAL | {"SECUREAUTH_KEY_FILE": file}
+
+    assert problems_of(make_app, **real) == (
+        f"SECUREAUTH_KEY_FILE: everybody on this machine can read {file}; run: chmod 600 {file}.",
+    )
+    file.chmod(0o600)
+    make_app(**real)
+    file.write_text(file.read_text().replace('"key": "', '"key": "change-me'))
+    (problem,) = problems_of(make_app, **real)
+    assert "it is a placeholder that everybody knows" in problem
+    make_app(SECUREAUTH_KEY_FILE=file)
+
+
+def test_fallbacks_of_flask_verify_and_do_not_sign(make_app: Callable[..., Flask]) -> None:
+    """Flask's own way to replace SECRET_KEY signs nobody out."""
+    old = make_app(SECRET_KEY=STRONG)
+    sign_up(old.test_client())
+    tokens = old.test_client().post("/auth/login", json={"email": "kim@example.com", "password": PASSWORD}).json
+
+    new = make_app(SECRET_KEY=OTHER, SECRET_KEY_FALLBACKS=[STRONG])
+
+    assert new.test_client().get("/users/me", headers=bearer(tokens["access_token"])).status_code == 200
+    refreshed = new.test_client().post("/auth/refresh", json={"refresh_token": tokens["refresh_token"]})
+    assert refreshed.status_code == 200
+    assert jwt.get_unverified_header(refreshed.json["access_token"])["kid"] == kid_with(make_app, SECRET_KEY=OTHER)
+    without = make_app(SECRET_KEY=OTHER).test_client()
+    assert without.get("/users/me", headers=bearer(tokens["access_token"])).status_code == 401
+    assert without.get("/users/me", headers=bearer(refreshed.json["access_token"])).status_code == 200
+
+
+@pytest.mark.parametrize("fallbacks", [None, [], (), [STRONG], [OTHER, STRONG, OTHER]])
+def test_fallbacks_may_be_any_list(make_app: Callable[..., Flask], fallbacks: Any) -> None:
+    assert kid_with(make_app, SECRET_KEY=STRONG, SECRET_KEY_FALLBACKS=fallbacks) == kid_with(
+        make_app, SECRET_KEY=STRONG
+    )
+
+
+@pytest.mark.parametrize("fallbacks", [["dev"], [STRONG, "x" * 40], [""], [5], STRONG, {"a": STRONG}, 5])
+def test_bad_fallback_is_a_problem(make_app: Callable[..., Flask], fallbacks: object) -> None:
+    """J21: a weak secret that verifies is as good for an attacker as one that signs."""
+    (problem,) = problems_of(make_app, **(REAL | {"SECRET_KEY_FALLBACKS": fallbacks}))
+
+    assert problem.startswith("SECRET_KEY_FALLBACKS")
+    assert "'dev'" not in problem
+
+
+def test_fallbacks_belong_to_secret_key_alone(make_app: Callable[..., Flask]) -> None:
+    app = make_app(JWT_SECRET_KEY=STRONG, SECRET_KEY_FALLBACKS=[OTHER])
+
+    assert len(app.extensions["secureauth"].keys.ring(0).keys) == 1
 
 
 def test_key_of_flask_itself_never_signs_a_token(make_app: Callable[..., Flask]) -> None:

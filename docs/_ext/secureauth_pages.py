@@ -7,7 +7,7 @@ Each directive writes Markdown and lets MyST read it, so that what it makes can 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from http import HTTPStatus
 from inspect import getdoc
@@ -15,19 +15,25 @@ from typing import Any
 
 import click
 from docutils import nodes
+from limits import RateLimitItem
 from marshmallow import Schema, fields
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 import flask_secureauth
-from flask_secureauth import BUILTIN, AuthError, Feature, Route
+from flask_secureauth import BUILTIN, AuthError, Feature, Route, Throttle
 from flask_secureauth.cli import secureauth
 from flask_secureauth.errors import ANSWER_HEADERS
 from flask_secureauth.events import Event
+from flask_secureauth.feature import throttles_of
+from flask_secureauth.features.throttling import lockout
+from flask_secureauth.features.throttling.settings import read_limits
 from flask_secureauth.settings import BASE_GROUPS, Entry, entries
 
 COMPUTED_DEFAULTS = {"SECUREAUTH_PASSWORD_CONCURRENT_HASHES": "half the cores, at least 1"}
 """Defaults that depend on the machine; the one that builds the docs is not the reader's."""
+
+SUBJECTS = {"client": "network address", "session": "session", "address": "e-mail address"}
 
 GROUP_TITLES = {"": "General", "password": "Passwords", "session": "Sessions"}
 
@@ -112,7 +118,7 @@ class Routes(Generated):
 
     def markdown(self) -> Iterator[str]:
         if not self.names:
-            yield "| Request | Answers | Token |"
+            yield "| Request | Answers | Access token |"
             yield "|---|---|---|"
             for feature in BUILTIN:
                 for route in feature.routes:
@@ -133,7 +139,7 @@ class Commands(Generated):
 
     def markdown(self) -> Iterator[str]:
         commands = {**secureauth.commands, **{item.name: item for feature in BUILTIN for item in feature.cli}}
-        for name, command in sorted(commands.items()):
+        for name, command in _single(commands):
             context = click.Context(command, info_name=f"flask secureauth {name}", terminal_width=72)
             yield f"## {name}"
             yield ""
@@ -151,12 +157,61 @@ class FeatureLinks(Generated):
             yield f"- [{feature.name}](features/{feature.name}.md)"
 
 
+class Throttles(Generated):
+    """Every limit of every feature, then the lockout."""
+
+    def markdown(self) -> Iterator[str]:
+        places: dict[Throttle, list[str]] = {}
+        for throttle, _, route in throttles_of(BUILTIN):
+            places.setdefault(throttle, []).extend([f"`{route.method} {route.path}`"] if route else [])
+        yield "| Name | At most | For each | Asked at |"
+        yield "|---|---|---|---|"
+        for throttle, routes in places.items():
+            limits = ", ".join(f"{item.amount} in {_spoken_seconds(item.get_expiry())}" for item in _items(throttle))
+            silent = "; beyond, the usual answer" if throttle.silent else ""
+            where = ", ".join(routes) or f"{{doc}}`{_asking(throttle)}`"
+            yield f"| `{throttle.name}` | {limits}{silent} | {SUBJECTS[throttle.by]} | {where} |"
+        yield ""
+        yield "| Wrong passwords in a row for an address | Wait before the next |"
+        yield "|---|---|"
+        yield f"| up to {lockout.FREE - 1} | none |"
+        for count in range(lockout.FREE, lockout.MOST + 1):
+            more = " and more" if count == lockout.MOST else ""
+            yield f"| {count}{more} | {_spoken_seconds(lockout.wait_after(count))} |"
+        yield ""
+        yield f"They are forgotten {_spoken_seconds(lockout.FORGOTTEN_AFTER)} after the wait is over."
+        yield ""
+
+
+def _items(throttle: Throttle) -> Iterable[RateLimitItem]:
+    return read_limits("; ".join(throttle.limits))
+
+
+def _asking(throttle: Throttle) -> str:
+    """The page of the feature whose service asks."""
+    feature = next(feature for feature in BUILTIN if throttle in feature.throttles)
+    return f"/features/{feature.name}"
+
+
+def _spoken_seconds(seconds: int) -> str:
+    return _spoken(timedelta(seconds=seconds)).partition(" (")[0]
+
+
 class Headers(Generated):
     """The headers of every answer."""
 
     def markdown(self) -> Iterator[str]:
         for name, value in ANSWER_HEADERS:
             yield f"- `{name}: {value}`"
+
+
+def _single(commands: Mapping[str, click.Command]) -> Iterator[tuple[str, click.Command]]:
+    """Commands by name, those of a group one by one."""
+    for name, command in sorted(commands.items()):
+        if isinstance(command, click.Group):
+            yield from ((f"{name} {sub}", item) for sub, item in _single(command.commands))
+        else:
+            yield name, command
 
 
 def _object(kind: str, name: str, text: str, *facts: str) -> Iterator[str]:
@@ -170,19 +225,26 @@ def _object(kind: str, name: str, text: str, *facts: str) -> Iterator[str]:
 
 def _facts(feature: Feature, route: Route) -> Iterator[str]:
     if route.guard:
-        yield "Needs an access token"
+        yield "Needs an access token" + (", and reads its session in any case" if route.guard.live else "")
     if route.body:
         members = ", ".join(_member(name, item) for name, item in route.body().load_fields.items())
         yield f"Body: {members or 'none, or an empty object'}"
     yield f"Answers {route.status}" + (f" with {_members(route.answer)}" if route.answer else "")
+    if route.throttles:
+        yield "Limited by " + ", ".join(f"[`{item.name}`](throttling.md#the-limits)" for item in route.throttles)
     if route.errors:
         yield "Refuses with " + ", ".join(f"{{error-code}}`{error.error_code}`" for error in route.errors)
     yield f"Name in {{setting}}`SECUREAUTH_RULES`: `{feature.name}.{route.name}`"
     yield f"Endpoint for `url_for`: `secureauth.{feature.name}.{route.name}`"
 
 
-def _members(schema: type[Schema]) -> str:
-    return ", ".join(f"`{name}`" for name in schema().dump_fields)
+def _members(schema: type[Schema] | Schema) -> str:
+    members = (schema() if isinstance(schema, type) else schema).dump_fields
+    return ", ".join(f"`{name}`{_inner(item)}" for name, item in members.items())
+
+
+def _inner(item: fields.Field[Any]) -> str:
+    return f", each with {_members(item.schema)}" if isinstance(item, fields.Nested) else ""
 
 
 def _member(name: str, item: fields.Field[Any]) -> str:
@@ -220,7 +282,7 @@ def _spoken(span: timedelta) -> str:
 def _refusals(root: type[AuthError]) -> Iterator[type[AuthError]]:
     for error in root.__subclasses__():
         if error.__module__.startswith("flask_secureauth."):
-            if hasattr(error, "error_code"):
+            if "error_code" in vars(error):
                 yield error
             yield from _refusals(error)
 
@@ -262,6 +324,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
         "commands": Commands,
         "features": FeatureLinks,
         "headers": Headers,
+        "throttles": Throttles,
     }.items():
         app.add_directive(f"secureauth-{name}", directive)
     return {"version": "1", "parallel_read_safe": True}

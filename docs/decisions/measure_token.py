@@ -9,7 +9,8 @@ from statistics import median
 import jwt
 
 from flask_secureauth.core.jwt import TokenIssuer, TokenRules, TokenVerifier
-from flask_secureauth.core.keys import KeyRing, load_key
+from flask_secureauth.core.key_ring import KeyRing
+from flask_secureauth.core.keys import load_key
 
 ROUNDS, CALLS = 15, 300
 

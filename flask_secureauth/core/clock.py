@@ -6,6 +6,9 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+LAST_SECOND = 253_402_300_799
+"""The end of the year 9999 in seconds since the epoch: no datetime is later."""
+
 
 class Clock:
     """Tells the time.

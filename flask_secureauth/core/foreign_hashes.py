@@ -22,12 +22,15 @@ MAX_PBKDF2_ROUNDS = 10_000_000
 MAX_ARGON2_COST = 2**21
 """KiB times passes; RFC 9106's first recommendation, 2 GiB in one pass, is the dearest."""
 MAX_ARGON2_LANES = 64
+BCRYPT_MAX_BYTES = 72
+_MIN_BCRYPT_LOG_ROUNDS = 4
 _MAX_BCRYPT_LOG_ROUNDS = 16
 _MAX_SHA_CRYPT_ROUNDS = 1_000_000
 _MAX_SHA_CRYPT_BYTES = 1024
-_BCRYPT_MAX_BYTES = 72
 
-Verifier = Callable[[re.Match[str], bytes], bool]
+Check = Callable[[bytes], bool]
+"""Whether a password belongs to the hash that was read."""
+Reader = Callable[[re.Match[str]], Check]
 
 
 def verify(stored: str, password: str) -> bool | None:
@@ -37,13 +40,26 @@ def verify(stored: str, password: str) -> bool | None:
     the format would cut. Raises :exc:`~flask_secureauth.core.extras.MissingExtra` when the format
     needs a package that is not installed.
     """
-    for pattern, verifier in _FORMATS:
+    try:
+        check = _read(stored)
+        return None if check is None else check(password.encode())
+    except ValueError:
+        return None
+
+
+def is_readable(stored: str) -> bool:
+    """Whether :func:`verify` can compare passwords with ``stored``; nothing is computed. It raises the same."""
+    try:
+        return _read(stored) is not None
+    except ValueError:
+        return False
+
+
+def _read(stored: str) -> Check | None:
+    for pattern, reader in _FORMATS:
         match = pattern.fullmatch(stored)
         if match:
-            try:
-                return verifier(match, password.encode())
-            except ValueError:
-                return None
+            return reader(match)
     return None
 
 
@@ -52,83 +68,101 @@ def _require(holds: bool) -> None:
         raise ValueError("not verifiable")
 
 
-def _argon2(match: re.Match[str], password: bytes) -> bool:
+def _argon2(match: re.Match[str]) -> Check:
     argon2: Any = import_extra("argon2", what="A stored argon2 hash", extra="argon2")
     given = argon2.extract_parameters(match["argon2"])
     _require(given.memory_cost * given.time_cost <= MAX_ARGON2_COST and given.parallelism <= MAX_ARGON2_LANES)
-    try:
-        return bool(argon2.PasswordHasher().verify(match["argon2"], password))
-    except argon2.exceptions.VerifyMismatchError:
-        return False
-    except argon2.exceptions.VerificationError as error:
-        raise ValueError from error
+
+    def check(password: bytes) -> bool:
+        try:
+            return bool(argon2.PasswordHasher().verify(match["argon2"], password))
+        except argon2.exceptions.VerifyMismatchError:
+            return False
+        except argon2.exceptions.VerificationError as error:
+            raise ValueError from error
+
+    return check
 
 
-def _bcrypt(hashed: str, secret: bytes) -> bool:
+def _bcrypt(hashed: str, secret: Callable[[bytes], bytes] = bytes) -> Check:
     bcrypt: Any = import_extra("bcrypt", what="A stored bcrypt hash", extra="bcrypt")
-    # bcrypt reads 72 bytes; a longer password would be equal to its own beginning.
-    _require(len(secret) <= _BCRYPT_MAX_BYTES and int(hashed[4:6]) <= _MAX_BCRYPT_LOG_ROUNDS)
-    return bool(bcrypt.checkpw(secret, hashed.encode()))
+    _require(_MIN_BCRYPT_LOG_ROUNDS <= int(hashed[4:6]) <= _MAX_BCRYPT_LOG_ROUNDS)
+
+    def check(password: bytes) -> bool:
+        hidden = secret(password)
+        # bcrypt reads 72 bytes; a longer password would be equal to its own beginning.
+        _require(len(hidden) <= BCRYPT_MAX_BYTES)
+        return bool(bcrypt.checkpw(hidden, hashed.encode()))
+
+    return check
 
 
-def _plain_bcrypt(match: re.Match[str], password: bytes) -> bool:
-    return _bcrypt(match["bcrypt"], password)
+def _plain_bcrypt(match: re.Match[str]) -> Check:
+    return _bcrypt(match["bcrypt"])
 
 
-def _django_bcrypt_sha256(match: re.Match[str], password: bytes) -> bool:
-    return _bcrypt(match["bcrypt"], hashlib.sha256(password).hexdigest().encode())
+def _django_bcrypt_sha256(match: re.Match[str]) -> Check:
+    return _bcrypt(match["bcrypt"], lambda password: hashlib.sha256(password).hexdigest().encode())
 
 
-def _passlib_bcrypt_sha256(match: re.Match[str], password: bytes) -> bool:
-    if match["version"] == "v=2,t=":
-        digest = hmac.digest(match["salt"].encode(), password, hashlib.sha256)
-    else:
-        digest = hashlib.sha256(password).digest()
+def _passlib_bcrypt_sha256(match: re.Match[str]) -> Check:
+    def secret(password: bytes) -> bytes:
+        if match["version"] == "v=2,t=":
+            return base64.b64encode(hmac.digest(match["salt"].encode(), password, hashlib.sha256))
+        return base64.b64encode(hashlib.sha256(password).digest())
+
     rounds = int(match["rounds"])
-    return _bcrypt(f"${match['ident']}${rounds:02d}${match['salt']}{match['digest']}", base64.b64encode(digest))
+    return _bcrypt(f"${match['ident']}${rounds:02d}${match['salt']}{match['digest']}", secret)
 
 
-def _pbkdf2(digest: str, password: bytes, *, rounds: str, salt: bytes, expected: bytes) -> bool:
+def _pbkdf2(digest: str, *, rounds: str, salt: bytes, expected: bytes) -> Check:
     # The first bytes of a longer key are a shorter key: a hash that was cut would accept many passwords.
-    _require(int(rounds) <= MAX_PBKDF2_ROUNDS and len(expected) == hashlib.new(digest).digest_size)
-    computed = hashlib.pbkdf2_hmac(digest, password, salt, int(rounds), len(expected))
-    return hmac.compare_digest(computed, expected)
+    _require(0 < int(rounds) <= MAX_PBKDF2_ROUNDS and len(expected) == hashlib.new(digest).digest_size)
+
+    def check(password: bytes) -> bool:
+        computed = hashlib.pbkdf2_hmac(digest, password, salt, int(rounds), len(expected))
+        return hmac.compare_digest(computed, expected)
+
+    return check
 
 
-def _django_pbkdf2(match: re.Match[str], password: bytes) -> bool:
+def _django_pbkdf2(match: re.Match[str]) -> Check:
     expected = base64.b64decode(match["hash"], validate=True)
-    return _pbkdf2(match["digest"], password, rounds=match["rounds"], salt=match["salt"].encode(), expected=expected)
+    return _pbkdf2(match["digest"], rounds=match["rounds"], salt=match["salt"].encode(), expected=expected)
 
 
-def _passlib_pbkdf2(match: re.Match[str], password: bytes) -> bool:
+def _passlib_pbkdf2(match: re.Match[str]) -> Check:
     return _pbkdf2(
         match["digest"] or "sha1",
-        password,
         rounds=match["rounds"],
         salt=_decode_passlib(match["salt"]),
         expected=_decode_passlib(match["hash"]),
     )
 
 
-def _scrypt(password: bytes, *, salt: bytes, cost: tuple[int, int, int], expected: bytes) -> bool:
+def _scrypt(*, salt: bytes, cost: tuple[int, int, int], expected: bytes) -> Check:
     n, r, p = cost
-    _require(0 < n * r * p <= MAX_SCRYPT_COST)
-    computed = hashlib.scrypt(password, salt=salt, n=n, r=r, p=p, maxmem=132 * n * r * p, dklen=len(expected))
-    return hmac.compare_digest(computed, expected)
+    _require(n > 1 and n & (n - 1) == 0 and r * p > 0 and n * r * p <= MAX_SCRYPT_COST)
+
+    def check(password: bytes) -> bool:
+        computed = hashlib.scrypt(password, salt=salt, n=n, r=r, p=p, maxmem=132 * n * r * p, dklen=len(expected))
+        return hmac.compare_digest(computed, expected)
+
+    return check
 
 
-def _django_scrypt(match: re.Match[str], password: bytes) -> bool:
+def _django_scrypt(match: re.Match[str]) -> Check:
     expected = base64.b64decode(match["hash"], validate=True)
     _require(len(expected) == 64)
     cost = (int(match["n"]), int(match["r"]), int(match["p"]))
-    return _scrypt(password, salt=match["salt"].encode(), cost=cost, expected=expected)
+    return _scrypt(salt=match["salt"].encode(), cost=cost, expected=expected)
 
 
-def _passlib_scrypt(match: re.Match[str], password: bytes) -> bool:
+def _passlib_scrypt(match: re.Match[str]) -> Check:
     cost = (1 << int(match["ln"]), int(match["r"]), int(match["p"]))
     expected = _decode_passlib(match["hash"])
     _require(len(expected) == 32)
-    return _scrypt(password, salt=_decode_passlib(match["salt"]), cost=cost, expected=expected)
+    return _scrypt(salt=_decode_passlib(match["salt"]), cost=cost, expected=expected)
 
 
 def _decode_passlib(text: str) -> bytes:
@@ -136,13 +170,18 @@ def _decode_passlib(text: str) -> bytes:
     return base64.b64decode(text.replace(".", "+") + "=" * (-len(text) % 4), validate=True)
 
 
-def _sha_crypt(match: re.Match[str], password: bytes) -> bool:
+def _sha_crypt(match: re.Match[str]) -> Check:
     digest, order = _SHA_CRYPT[match["kind"]]
     rounds = max(int(match["rounds"] or 5000), 1000)
-    # The time grows with the password's length, too. Source: CVE-2016-20013.
-    _require(rounds <= _MAX_SHA_CRYPT_ROUNDS and len(password) <= _MAX_SHA_CRYPT_BYTES)
-    raw = _sha_crypt_digest(digest, password, match["salt"].encode(), rounds)
-    return hmac.compare_digest(_sha_crypt_encode(raw, order), match["hash"])
+    _require(rounds <= _MAX_SHA_CRYPT_ROUNDS and len(match["hash"]) == _SHA_CRYPT_LENGTHS[digest])
+
+    def check(password: bytes) -> bool:
+        # The time grows with the password's length, too. Source: CVE-2016-20013.
+        _require(len(password) <= _MAX_SHA_CRYPT_BYTES)
+        raw = _sha_crypt_digest(digest, password, match["salt"].encode(), rounds)
+        return hmac.compare_digest(_sha_crypt_encode(raw, order), match["hash"])
+
+    return check
 
 
 def _sha_crypt_digest(name: str, password: bytes, salt: bytes, rounds: int) -> bytes:
@@ -193,12 +232,14 @@ _SHA_CRYPT = {
     "6": ("sha512", _turning(21, (1, 2, 0), (63,))),
 }
 
+_SHA_CRYPT_LENGTHS = {"sha256": 43, "sha512": 86}
+
 _BCRYPT = r"(?P<bcrypt>\$2[abxy]\$\d\d\$[./A-Za-z0-9]{53})"
 _BASE64 = r"[A-Za-z0-9+/]+=*"
 _PASSLIB_BASE64 = r"[A-Za-z0-9+./]+"
-_FORMATS: tuple[tuple[re.Pattern[str], Verifier], ...] = tuple(
-    (re.compile(pattern, re.ASCII), verifier)
-    for pattern, verifier in (
+_FORMATS: tuple[tuple[re.Pattern[str], Reader], ...] = tuple(
+    (re.compile(pattern, re.ASCII), reader)
+    for pattern, reader in (
         (r"(?:argon2)?(?P<argon2>\$argon2(?:id|i|d)\$.+)", _argon2),
         (rf"(?:bcrypt\$)?{_BCRYPT}", _plain_bcrypt),
         (rf"bcrypt_sha256\${_BCRYPT}", _django_bcrypt_sha256),

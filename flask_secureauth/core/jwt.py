@@ -12,21 +12,21 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from json import dumps
-from threading import Lock
 from typing import Any
 
 from . import strict_json
-from .identifiers import new_identifier
-from .keys import Key, KeyRing, encode_segment
+from .bounded import Bounded
+from .clock import LAST_SECOND
+from .identifiers import is_identifier, new_identifier
+from .key_ring import KeySet, KeySource, VerifyingSource
+from .keys import Key, encode_segment
 
 MAX_TOKEN_LENGTH = 4096
 """Characters. Longer ones are refused before anything is decoded."""
 CACHE_SIZE = 4096
 """Verified tokens kept in memory, at most some 10 MiB."""
 RESERVED_CLAIMS = frozenset(("iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", "auth_time", "amr"))
-_LAST_SECOND = 253_402_300_799
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
-_IDENTIFIER = re.compile(r"[0-9a-f]{32}")
 _PADDING = ("", None, "==", "=")
 
 Claims = Mapping[str, Any]
@@ -57,8 +57,8 @@ class TokenRules:
 class TokenIssuer:
     """Writes access tokens with the signing key of the ring."""
 
-    def __init__(self, ring: KeyRing, rules: TokenRules) -> None:
-        self._key = ring.signing
+    def __init__(self, keys: KeySource, rules: TokenRules) -> None:
+        self._keys = keys
         self._rules = rules
         self.lifetime = rules.lifetime
 
@@ -98,57 +98,61 @@ class TokenIssuer:
             claims["aud"] = self._rules.audience
         if type(claims["exp"]) is not int or not now < claims["exp"] <= now + self._rules.lifetime:
             raise ValueError(f"exp must be a whole number, at most {self._rules.lifetime} seconds from now")
+        key = self._keys.ring(now).signing
         payload = encode_segment(dumps(claims, separators=(",", ":"), allow_nan=False).encode())
-        message = f"{self._key.header_segment}.{payload}"
-        token = f"{message}.{encode_segment(self._key.sign(message.encode()))}"
+        message = f"{key.header_segment}.{payload}"
+        token = f"{message}.{encode_segment(key.sign(message.encode()))}"
         if len(token) > MAX_TOKEN_LENGTH:
             raise ValueError(f"the claims make a token of {len(token)} characters; {MAX_TOKEN_LENGTH} is the limit")
         return token
 
 
+class _Cache:
+    """The tokens that one ring let in."""
+
+    __slots__ = ("by_header", "ring", "verified")
+
+    def __init__(self, ring: KeySet) -> None:
+        self.ring = ring
+        self.by_header = {key.header_segment: key for key in ring.keys}
+        self.verified: Bounded[str, Claims] = Bounded(CACHE_SIZE)
+
+
 class TokenVerifier:
     """Reads access tokens. A token that comes back costs a dictionary look-up and a look at its end."""
 
-    def __init__(self, ring: KeyRing, rules: TokenRules) -> None:
-        self._ring = ring
+    def __init__(self, keys: VerifyingSource, rules: TokenRules) -> None:
+        self._keys = keys
         self._rules = rules
-        self._by_header = {key.header_segment: key for key in ring.keys}
-        self._verified: dict[str, Claims] = {}
-        self._lock = Lock()
+        self._cache: _Cache | None = None
 
     def verify(self, token: str, now: float) -> Claims:
         """Return the claims of a genuine, living token; callers must not change them.
 
-        Raises :exc:`InvalidToken`, :exc:`ExpiredToken`.
+        Raises :exc:`InvalidToken`, :exc:`ExpiredToken`, and what the source of the keys raises.
         """
-        claims = self._verified.get(token)
+        cache, ring = self._cache, self._keys.ring(now)
+        if cache is None or cache.ring is not ring:
+            # What another ring let in is forgotten with it, also by threads that still read with the old one.
+            cache = self._cache = _Cache(ring)
+        claims = cache.verified.get(token)
         if claims is None:
-            claims = self._read(token, now)
+            claims = self._read(token, now, cache)
             if now < claims["exp"] + self._rules.leeway:
-                self._remember(token, claims)
+                cache.verified.put(token, claims)
         if now >= claims["exp"] + self._rules.leeway:
-            self._forget(token)
+            cache.verified.drop(token)
             raise ExpiredToken("expired")
         return claims
 
-    def _remember(self, token: str, claims: Claims) -> None:
-        with self._lock:
-            if len(self._verified) >= CACHE_SIZE:
-                del self._verified[next(iter(self._verified))]
-            self._verified[token] = claims
-
-    def _forget(self, token: str) -> None:
-        with self._lock:
-            self._verified.pop(token, None)
-
-    def _read(self, token: str, now: float) -> Claims:
+    def _read(self, token: str, now: float, cache: _Cache) -> Claims:
         if len(token) > MAX_TOKEN_LENGTH:
             raise InvalidToken("too long")
         if not _TOKEN.fullmatch(token):
             raise InvalidToken("malformed")
         message, _, signature = token.rpartition(".")
         header, _, payload = message.partition(".")
-        key = self._by_header.get(header) or self._key_of(header)
+        key = cache.by_header.get(header) or _key_of(header, cache.ring)
         if not _verifies(key, message.encode(), _decode_segment(signature)):
             raise InvalidToken("bad signature")
         claims = _decode_object(payload)
@@ -156,25 +160,14 @@ class TokenVerifier:
         self._check_rules(claims, now)
         return claims
 
-    def _key_of(self, segment: str) -> Key:
-        header = _decode_object(segment)
-        if header.keys() != {"alg", "kid", "typ"} or header["typ"] != "at+jwt":
-            raise InvalidToken("foreign header")
-        key = self._ring.find(header["kid"])
-        if key is None:
-            raise InvalidToken("unknown key")
-        if header["alg"] != key.algorithm:
-            raise InvalidToken("wrong algorithm")
-        return key
-
     def _check_types(self, claims: Claims) -> None:
         for name in ("exp", "iat", "auth_time", *(("nbf",) if "nbf" in claims else ())):
             value = claims.get(name)
-            if type(value) is not int or not 0 <= value <= _LAST_SECOND:
+            if type(value) is not int or not 0 <= value <= LAST_SECOND:
                 raise InvalidToken(f"bad {name}")
         for name in ("sid", "jti"):
             value = claims.get(name)
-            if not isinstance(value, str) or not _IDENTIFIER.fullmatch(value):
+            if not isinstance(value, str) or not is_identifier(value):
                 raise InvalidToken(f"bad {name}")
         subject, methods = claims.get("sub"), claims.get("amr")
         if not isinstance(subject, str) or not 0 < len(subject) <= 255:
@@ -191,6 +184,18 @@ class TokenVerifier:
             raise InvalidToken("lives too long")
         if max(claims["iat"], claims.get("nbf", 0)) > now + self._rules.leeway:
             raise InvalidToken("from the future")
+
+
+def _key_of(segment: str, ring: KeySet) -> Key:
+    header = _decode_object(segment)
+    if header.keys() != {"alg", "kid", "typ"} or header["typ"] != "at+jwt":
+        raise InvalidToken("foreign header")
+    key = ring.find(header["kid"])
+    if key is None:
+        raise InvalidToken("unknown key")
+    if header["alg"] != key.algorithm:
+        raise InvalidToken("wrong algorithm")
+    return key
 
 
 def _verifies(key: Key, message: bytes, signature: bytes) -> bool:

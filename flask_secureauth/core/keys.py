@@ -1,4 +1,4 @@
-"""The key ring: the first key signs, all verify, each is bound to one algorithm.
+"""Keys: how one is read and what it can do. Each is bound to one algorithm.
 
 A token names its key (``kid``) and never its algorithm's choice: what an attacker writes into
 ``alg`` decides nothing. PyJWT's algorithms sign and verify here and nowhere else.
@@ -12,7 +12,7 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,8 +21,9 @@ from typing import Any
 from jwt.algorithms import get_default_algorithms
 from jwt.exceptions import InvalidKeyError
 
+from .clock import LAST_SECOND
 from .extras import import_extra
-from .secrets import derive_key
+from .secrets import derive_key, weakness
 
 KEY_SPEC_FORMS = (
     "a secret of 32 random bytes or more, a PEM text, a pathlib.Path to either, or a mapping with "
@@ -30,16 +31,11 @@ KEY_SPEC_FORMS = (
 )
 SYMMETRIC_ALGORITHM = "HS256"
 _ALGORITHMS = get_default_algorithms()
-_MIN_SECRET_BYTES = 32
-_MIN_RSA_BITS = 3072
+MIN_RSA_BITS = 3072
 _KID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-
-# Placeholders that documentation, tutorials and wordlists hand out. Compared without case and punctuation.
-_PLACEHOLDERS = (
-    "changeme", "changethis", "changeit", "changeinproduction", "yoursecret", "yourjwtsecret", "your256bitsecret",
-    "yoursupersecret", "replaceme", "replacethis", "placeholder", "devsecret", "jwtdevsecret", "devkey", "secretkey",
-    "supersecret", "topsecret", "notsosecret", "insecure", "example", "password", "letmein", "mysecret", "testsecret",
-)  # fmt: skip
+_PUBLIC_MEMBERS = {"EC": ("crv", "kty", "x", "y"), "OKP": ("crv", "kty", "x"), "RSA": ("e", "kty", "n")}
+_KEY_TYPES = {"ES256": "EC", "EdDSA": "OKP", "PS256": "RSA"}
+ALGORITHMS = (*_KEY_TYPES, SYMMETRIC_ALGORITHM)
 
 
 class InvalidKey(ValueError):
@@ -48,18 +44,56 @@ class InvalidKey(ValueError):
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Key:
-    """One key of the ring. ``signing_key`` is ``None`` for a key that only verifies."""
+    """One key. ``signing_key`` is ``None`` for a key that only verifies.
+
+    ``signs_from`` is seconds since the epoch; 0 for a key that the order of its ring decides about.
+    """
 
     kid: str
     algorithm: str
     signing_key: Any
     verifying_key: Any
+    signs_from: int = 0
 
     @cached_property
     def header_segment(self) -> str:
         """The first segment of every token of this key."""
         header = {"alg": self.algorithm, "kid": self.kid, "typ": "at+jwt"}
         return encode_segment(json.dumps(header, separators=(",", ":")).encode())
+
+    def derive(self, purpose: str) -> bytes | None:
+        """Return 32 bytes for one ``purpose``, the same for as long as the key lives; ``None`` for a public key."""
+        if self.signing_key is None:
+            return None
+        if purpose not in self._derived:
+            self._derived[purpose] = derive_key(self._secret, purpose)
+        return self._derived[purpose]
+
+    def mac(self, purpose: str, message: str) -> str | None:
+        """Return 43 characters that only this key makes of ``message`` for ``purpose``; ``None`` for a public key."""
+        secret = self.derive(purpose)
+        return encode_segment(hmac.digest(secret, message.encode(), hashlib.sha256)) if secret else None
+
+    @cached_property
+    def _derived(self) -> dict[str, bytes]:
+        return {}
+
+    @cached_property
+    def _secret(self) -> bytes:
+        if isinstance(self.signing_key, bytes):
+            return self.signing_key
+        # The private number alone: how a PEM file is written may change, the number does not.
+        private: Any = _ALGORITHMS[self.algorithm].to_jwk(self.signing_key, as_dict=True)
+        return str(private["d"]).encode()
+
+    def public_jwk(self) -> dict[str, Any] | None:
+        """Return what anybody may know of the key; ``None`` for a secret. Source: RFC 7517 section 4, RFC 8037."""
+        if self.algorithm == SYMMETRIC_ALGORITHM:
+            return None
+        members = _public_members(self.algorithm, self.verifying_key)
+        # From when on it is used. The name is that of OpenID Federation; who does not know it ignores it.
+        start = {"nbf": self.signs_from} if self.signs_from else {}
+        return {**members, "kid": self.kid, "use": "sig", "alg": self.algorithm, **start}
 
     def sign(self, message: bytes) -> bytes:
         """Return the raw signature of ``message``."""
@@ -71,33 +105,6 @@ class Key:
 
     def __repr__(self) -> str:
         return f"<Key {self.kid} {self.algorithm}>"
-
-
-class KeyRing:
-    """Keys in order of use. Raises :exc:`InvalidKey` for a ring that could confuse key kinds."""
-
-    def __init__(self, keys: Iterable[Key]) -> None:
-        self.keys = tuple(keys)
-        if not self.keys:
-            raise InvalidKey("the ring is empty: it needs a key to sign with")
-        if self.keys[0].signing_key is None:
-            raise InvalidKey("the first key signs, so it must be a private key or a secret")
-        if len({key.algorithm == SYMMETRIC_ALGORITHM for key in self.keys}) == 2:
-            raise InvalidKey(
-                "secrets and private keys never share a ring: whoever holds the public half could sign with it"
-            )
-        self._by_kid = {key.kid: key for key in self.keys}
-        if len(self._by_kid) != len(self.keys):
-            raise InvalidKey("two keys have the same kid; give each its own")
-
-    @property
-    def signing(self) -> Key:
-        """The key that signs new tokens."""
-        return self.keys[0]
-
-    def find(self, kid: object) -> Key | None:
-        """Return the key named ``kid``; a look-up in memory, whatever the token says."""
-        return self._by_kid.get(kid) if isinstance(kid, str) else None
 
 
 def load_key(spec: object, *, allow_insecure: bool = False) -> Key:
@@ -124,24 +131,32 @@ def load_key(spec: object, *, allow_insecure: bool = False) -> Key:
     return _symmetric(material, kid=kid, allow_insecure=allow_insecure)
 
 
+def load_jwk(members: Mapping[str, Any], *, allow_insecure: bool = False) -> Key:
+    """Turn one entry of a foreign key set into a key that verifies, and raise :exc:`InvalidKey` for any other entry.
+
+    Needs ``cryptography``. Source: RFC 7517 section 4, RFC 8725 section 3.1.
+    """
+    algorithm, kid, start = members.get("alg"), members.get("kid"), members.get("nbf", 0)
+    if not isinstance(algorithm, str) or members.get("kty") != _KEY_TYPES.get(algorithm, ...):
+        raise InvalidKey("it is of another algorithm")
+    if members.get("use") != "sig" or not isinstance(kid, str) or not _KID.fullmatch(kid):
+        raise InvalidKey("it is for another use, or has no kid of the usual form")
+    if type(start) is not int or not 0 <= start <= LAST_SECOND:
+        raise InvalidKey("its nbf is no time")
+    try:
+        public = _ALGORITHMS[algorithm].from_jwk({name: members[name] for name in _PUBLIC_MEMBERS[members["kty"]]})
+    except (InvalidKeyError, LookupError, TypeError, ValueError) as error:
+        raise InvalidKey(f"it cannot be read: {error}") from None
+    _natural_algorithm(public, allow_insecure=allow_insecure)  # Raises for other curves and for small keys.
+    return Key(kid=kid, algorithm=algorithm, signing_key=None, verifying_key=public, signs_from=start)
+
+
 def derived_signing_key(secret: str | bytes, *, allow_insecure: bool = False) -> Key:
     """The key of an app that configures nothing but Flask's ``SECRET_KEY``."""
     material = _read(secret)
     if not allow_insecure:
         _refuse_weak(material)
     return _symmetric(derive_key(material, "flask-secureauth access-token v1"), kid=None, allow_insecure=True)
-
-
-def weakness(secret: bytes) -> str | None:
-    """Say why ``secret`` must not sign anything, or return ``None``. Source: RFC 7518 section 3.2."""
-    text = re.sub(r"[^a-z0-9]", "", secret.decode("utf-8", "replace").lower())
-    if any(placeholder in text for placeholder in _PLACEHOLDERS):
-        return "it is a placeholder that everybody knows"
-    if len(secret) < _MIN_SECRET_BYTES:
-        return f"it has {len(secret)} bytes, and a key needs at least {_MIN_SECRET_BYTES} random ones"
-    if len(set(secret)) < 8:
-        return "it repeats a few characters, and a key is random"
-    return None
 
 
 def encode_segment(raw: bytes) -> str:
@@ -196,8 +211,8 @@ def _asymmetric(pem: bytes, *, kid: str | None, algorithm: str | None, allow_ins
     natural = _natural_algorithm(public, allow_insecure=allow_insecure)
     if algorithm not in (None, natural):
         raise InvalidKey(f"this PEM key is for {natural}, not {algorithm}; one key has one algorithm")
-    jwk = _ALGORITHMS[natural].to_jwk(public, as_dict=True)
-    return Key(kid=kid or _thumbprint(jwk), algorithm=natural, signing_key=private, verifying_key=public)
+    kid = kid or _thumbprint(_public_members(natural, public))
+    return Key(kid=kid, algorithm=natural, signing_key=private, verifying_key=public)
 
 
 def _natural_algorithm(public_key: Any, *, allow_insecure: bool) -> str:
@@ -207,14 +222,19 @@ def _natural_algorithm(public_key: Any, *, allow_insecure: bool) -> str:
     if isinstance(public_key, asymmetric.ec.EllipticCurvePublicKey) and public_key.curve.name == "secp256r1":
         return "ES256"
     if isinstance(public_key, asymmetric.rsa.RSAPublicKey):
-        if public_key.key_size < _MIN_RSA_BITS and not allow_insecure:
-            raise InvalidKey(f"an RSA key of {public_key.key_size} bits; at least {_MIN_RSA_BITS} are needed")
+        if public_key.key_size < MIN_RSA_BITS and not allow_insecure:
+            raise InvalidKey(f"an RSA key of {public_key.key_size} bits; at least {MIN_RSA_BITS} are needed")
         return "PS256"
     raise InvalidKey("a PEM key is Ed25519 (EdDSA), P-256 (ES256) or RSA (PS256)")
 
 
-def _thumbprint(jwk: dict[str, Any]) -> str:
+def _public_members(algorithm: str, public_key: Any) -> dict[str, str]:
+    """The members of a JWK that make up the public key, in lexicographic order."""
+    members: Any = _ALGORITHMS[algorithm].to_jwk(public_key, as_dict=True)
+    return {name: members[name] for name in _PUBLIC_MEMBERS[members["kty"]]}
+
+
+def _thumbprint(members: dict[str, str]) -> str:
     """Source: RFC 7638, the required members in order, SHA-256."""
-    required = {"EC": ("crv", "kty", "x", "y"), "OKP": ("crv", "kty", "x"), "RSA": ("e", "kty", "n")}[jwk["kty"]]
-    text = json.dumps({name: jwk[name] for name in required}, separators=(",", ":"))
+    text = json.dumps(members, separators=(",", ":"))
     return encode_segment(hashlib.sha256(text.encode()).digest())

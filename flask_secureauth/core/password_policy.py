@@ -1,4 +1,4 @@
-"""Which passwords are accepted: length, a list of common ones, and words of the context.
+"""Which passwords are accepted: length, a list of common ones, words of the context, and those from breaches.
 
 No composition rules, no expiry, no trimming, no folding: a password is what was typed.
 Source: NIST SP 800-63B-4 section 3.1.1.2, ASVS 6.2.
@@ -7,11 +7,14 @@ Source: NIST SP 800-63B-4 section 3.1.1.2, ASVS 6.2.
 from __future__ import annotations
 
 import gzip
+import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+
+from .breaches import BreachCheck, BreachCheckUnavailable
 
 MAX_LENGTH = 256
 """Code points."""
@@ -19,18 +22,32 @@ MAX_BYTES = 1024
 """UTF-8 bytes."""
 _MIN_WORD_LENGTH = 3
 
+logger = logging.getLogger("flask_secureauth")
+
+
+def _ignore(reason: str) -> None:
+    """For who needs to hear nothing but the log."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class PasswordPolicy:
-    """The rules for new passwords. ``min_length`` counts code points."""
+    """The rules for new passwords. ``min_length`` counts code points.
+
+    A check of breaches that is unavailable refuses nobody: it is logged, and ``on_unavailable`` is told the reason.
+    """
 
     min_length: int
     refuse_common: bool
     refuse_context: bool
     context_words: tuple[str, ...]
+    breaches: BreachCheck | None = None
+    on_unavailable: Callable[[str], None] = _ignore
 
     def problems(self, password: str, *, email: str = "") -> list[str]:
-        """Return a sentence for each rule that ``password`` breaks; none when it is accepted."""
+        """Return a sentence for each rule that ``password`` breaks; none when it is accepted.
+
+        May wait for the network: ask before anything is read from the database.
+        """
         if len(password) > MAX_LENGTH or len(password.encode("utf-8", "replace")) > MAX_BYTES:
             return [f"Password must be at most {MAX_LENGTH} characters long."]
         found = []
@@ -43,7 +60,17 @@ class PasswordPolicy:
         words = (*self.context_words, *email.split("@"))
         if self.refuse_context and _is_made_of(password, words):
             found.append("This password is too easy to guess from the address or the app's name.")
+        if not found and self._is_breached(password):
+            found.append("This password has appeared in a data breach. Choose another one.")
         return found
+
+    def _is_breached(self, password: str) -> bool:
+        try:
+            return self.breaches is not None and self.breaches.is_breached(password)
+        except BreachCheckUnavailable as error:
+            logger.warning("A new password was not looked up among breached ones: %s", error)
+            self.on_unavailable(str(error))
+            return False
 
 
 def _is_storable(password: str) -> bool:

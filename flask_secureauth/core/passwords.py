@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from werkzeug.security import check_password_hash, generate_password_hash
 
-from . import foreign_hashes
+from . import flask_security, foreign_hashes
 from .extras import MissingExtra, import_extra
 
 logger = logging.getLogger("flask_secureauth")
@@ -19,9 +19,12 @@ logger = logging.getLogger("flask_secureauth")
 DEFAULT_METHOD = "scrypt:32768:8:3"
 """32 MiB and three passes. Source: OWASP Password Storage Cheat Sheet, equivalent scrypt settings."""
 _WERKZEUG = re.compile(
-    r"(?:scrypt:(\d{1,9}):(\d{1,9}):(\d{1,9})|pbkdf2:\w+:(\d{1,9}))\$[^$]+\$[0-9a-f]+",
+    r"(?:scrypt:(?P<n>\d{1,9}):(?P<r>\d{1,9}):(?P<p>\d{1,9})|pbkdf2:(?P<digest>\w+):(?P<rounds>\d{1,9}))"
+    r"\$[^$]+\$(?P<hash>[0-9a-f]+)",
     re.ASCII,
 )
+_WERKZEUG_LENGTHS = {None: 128, "md5": 32, "sha1": 40, "sha224": 56, "sha256": 64, "sha384": 96, "sha512": 128}
+"""Hex digits of scrypt, and of PBKDF2 by its digest."""
 
 
 class WeakMethod(ValueError):
@@ -114,11 +117,20 @@ class PasswordHasher:
 
     A hash takes a core and tens of mebibytes on purpose; without a bound, a burst of sign-ins takes
     the whole server. Who finds ``max_waiting`` others waiting, or waits longer than ``max_wait``
-    seconds, gets :exc:`HashingBusy`.
+    seconds, gets :exc:`HashingBusy`. ``flask_security_salt`` is the secret of the hashes that bear its mark.
     """
 
-    def __init__(self, scheme: PasswordScheme, *, concurrency: int, max_waiting: int, max_wait: float) -> None:
+    def __init__(
+        self,
+        scheme: PasswordScheme,
+        *,
+        concurrency: int,
+        max_waiting: int,
+        max_wait: float,
+        flask_security_salt: str | None = None,
+    ) -> None:
         self._scheme = scheme
+        self._flask_security_salt = flask_security_salt
         self._max_wait = max_wait
         self._places = BoundedSemaphore(concurrency + max_waiting)
         self._slots = BoundedSemaphore(concurrency)
@@ -137,13 +149,21 @@ class PasswordHasher:
         """
         with self._slot():
             try:
-                verdict = _verify(stored, password) if stored else None
+                verdict = self._verdict(stored, password) if stored else None
             except MissingExtra as error:
                 logger.error("A stored password hash cannot be verified. %s", error)
                 verdict = None
             if verdict is None:
                 _verify(self._dummy, password)
             return verdict is True
+
+    def _verdict(self, stored: str, password: str) -> bool | None:
+        if stored.startswith(flask_security.MARK):
+            if self._flask_security_salt is None:
+                logger.error("A stored hash cannot be verified without SECUREAUTH_PASSWORD_FLASK_SECURITY_SALT.")
+                return None
+            stored, password = flask_security.unwrap(stored, password, self._flask_security_salt)
+        return _verify(stored, password)
 
     def needs_rehash(self, stored: str) -> bool:
         """Whether ``stored`` was made by another scheme or with other parameters."""
@@ -169,10 +189,26 @@ def _verify(stored: str, password: str) -> bool | None:
     match = _WERKZEUG.fullmatch(stored)
     if not match:
         return foreign_hashes.verify(stored, password)
-    n, r, p, rounds = (int(number or 1) for number in match.groups())
-    if n * r * p > foreign_hashes.MAX_SCRYPT_COST or rounds > foreign_hashes.MAX_PBKDF2_ROUNDS:
+    if not _is_affordable(match):
         return None
     try:
         return check_password_hash(stored, password)
     except ValueError:
         return None
+
+
+def is_readable(stored: str) -> bool:
+    """Whether ``stored`` is whole and in a form that :meth:`PasswordHasher.verify` knows; nothing is computed.
+
+    Raises :exc:`~flask_secureauth.core.extras.MissingExtra` for a form that needs a package that is not installed.
+    """
+    match = _WERKZEUG.fullmatch(stored)
+    if not match:
+        return foreign_hashes.is_readable(stored)
+    # Columns that were too short for a hash have cut many.
+    return len(match["hash"]) == _WERKZEUG_LENGTHS.get(match["digest"]) and _is_affordable(match)
+
+
+def _is_affordable(match: re.Match[str]) -> bool:
+    n, r, p, rounds = (int(match[name] or 1) for name in ("n", "r", "p", "rounds"))
+    return n * r * p <= foreign_hashes.MAX_SCRYPT_COST and rounds <= foreign_hashes.MAX_PBKDF2_ROUNDS

@@ -12,7 +12,7 @@ from sqlalchemy import ForeignKey, Integer, inspect
 from sqlalchemy.orm import mapped_column
 
 from ..errors import ConfigurationError
-from .mixins import UserMixin
+from .mixins import UserMixin, UserOwned
 
 _BUILT = "flask_secureauth"
 _OWNER = "user_model"
@@ -56,11 +56,13 @@ def build_models(sqlalchemy: SQLAlchemy, user_model: type[Any], mixins: Iterable
 
 def _build(sqlalchemy: SQLAlchemy, user_model: type[Any], mixin: type) -> type[Any]:
     (key,) = inspect(user_model).primary_key
-    namespace: dict[str, Any] = {
-        "__module__": mixin.__module__,
-        "__table_args__": _mysql_options(user_model),
-        "user_id": mapped_column(key.type, ForeignKey(key, ondelete="CASCADE"), nullable=False, index=True),
-    }
+    namespace: dict[str, Any] = {"__module__": mixin.__module__, "__table_args__": _mysql_options(user_model)}
+    if issubclass(mixin, UserOwned):
+        owner = ForeignKey(key, ondelete="CASCADE")
+        single = mixin.one_per_user
+        namespace["user_id"] = mapped_column(
+            key.type, owner, nullable=False, primary_key=single, autoincrement=False, index=not single
+        )
     if hasattr(user_model, "__bind_key__"):
         namespace["__bind_key__"] = user_model.__bind_key__
     return _model(mixin.__name__.removesuffix("Mixin"), mixin, sqlalchemy, namespace)
@@ -79,6 +81,11 @@ def _model(name: str, mixin: type, sqlalchemy: SQLAlchemy, namespace: dict[str, 
 def built_models(user_model: type[Any]) -> list[type[Any]]:
     """The models that were built around ``user_model``."""
     return [model for model in user_model.metadata.info[_BUILT].values() if model is not user_model]
+
+
+def owned_models(user_model: type[Any]) -> list[type[Any]]:
+    """Those of them whose rows go with their user."""
+    return [model for model in built_models(user_model) if issubclass(model, UserOwned)]
 
 
 def check_identifiers(user_model: type[Any], *, dialect: str) -> None:

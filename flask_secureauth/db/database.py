@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any
+import secrets
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from threading import local
+from typing import Any, TypeGuard, TypeVar
 
 from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.session import Session
-from sqlalchemy import Executable, Row
+from sqlalchemy import Connection, Delete, Executable, Row, Update, insert
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -17,10 +21,22 @@ from ..errors import AuthError, DatabaseUnavailable
 from ..events import Event, Events
 
 logger = logging.getLogger("flask_secureauth")
+T = TypeVar("T")
 
-_PENDING = "flask_secureauth.events"
+_TRIES = 3
+_LONGEST_PAUSE = 0.05
+_CONFLICTS = frozenset((1020, 1205, 1213))
+"""MySQL: record has changed since last read, lock wait timeout, deadlock."""
+_CONFLICT_STATES = frozenset(("40001", "40P01"))
+"""PostgreSQL: serialization failure, deadlock."""
+_PENDING = "flask_secureauth.after_commit"
+_ROWS = "flask_secureauth.insert_at_commit"
 _NO_OUTAGE = frozenset((1054, 1146, 1267, 1270, 1271, 1364))
 """MySQL: unknown column or table, texts that cannot be compared, no default value. The database is up."""
+
+
+class TransactionConflict(DatabaseUnavailable):
+    """Another transaction got in the way of this one, which was undone and may be tried again."""
 
 
 class Database:
@@ -29,7 +45,9 @@ class Database:
     def __init__(self, sqlalchemy: SQLAlchemy, user_model: type[Any], events: Events) -> None:
         self._sqlalchemy = sqlalchemy
         self._bind_key = user_model.metadata.info.get("bind_key")
+        self._mapper = user_model
         self._events = events
+        self._thread = local()
 
     @property
     def session(self) -> Any:
@@ -44,10 +62,101 @@ class Database:
         """
         with available():
             session = self._sqlalchemy.session
-            if _is_routed(session) or (session.registry.has() and session().in_transaction()):
+            if _is_routed(session) or self.is_in_transaction:
                 return session.execute(statement, parameters).all()
             with self._sqlalchemy.engines[self._bind_key].connect() as connection:
                 return connection.execute(statement, parameters).all()
+
+    def write_apart(self, free: Executable, statement: Executable, parameters: Mapping[str, Any]) -> None:
+        """Run ``statement`` in a transaction of its own, if that can be done at once; nothing depends on it.
+
+        ``free`` finds the row unless somebody holds it, for whom nobody waits; on SQLite everybody does.
+        """
+        session = self._sqlalchemy.session
+        if _is_routed(session) or self.is_in_transaction:
+            return
+        try:
+            with self._sqlalchemy.engines[self._bind_key].begin() as connection:
+                if connection.execute(free, parameters).first():
+                    connection.execute(statement, parameters)
+        except (DBAPIError, PoolTimeout) as error:
+            logger.warning("A note about a session could not be written: %s", getattr(error, "orig", error))
+
+    @contextmanager
+    def apart(self) -> Iterator[Connection]:
+        """Give a connection with a transaction of its own, committed at the end, whatever becomes of the request's.
+
+        Inside of another ``apart`` it is that one. In a session that the app routes itself (a test's outer
+        transaction) it is the session's own connection, and on SQLite, too, when the request has begun a
+        transaction: SQLite has one writer, who would wait for himself.
+        Raises :exc:`~flask_secureauth.errors.DatabaseUnavailable`, :exc:`TransactionConflict`.
+        """
+        if self._connection is not None:
+            yield self._connection
+            return
+        with available(), self._begin() as connection:
+            self._thread.connection = connection
+            try:
+                yield connection
+            finally:
+                self._thread.connection = None
+
+    @contextmanager
+    def _begin(self) -> Iterator[Connection]:
+        session, engine = self._sqlalchemy.session, self._sqlalchemy.engines[self._bind_key]
+        if _is_routed(session) or (engine.dialect.name == "sqlite" and self.is_in_transaction):
+            yield session.connection(bind_arguments={"mapper": self._mapper})
+            return
+        with engine.begin() as connection:
+            yield connection
+
+    @property
+    def _connection(self) -> Connection | None:
+        """That of the :meth:`apart` which is open in this thread."""
+        return getattr(self._thread, "connection", None)
+
+    @property
+    def is_in_transaction(self) -> bool:
+        """Whether the request has begun a transaction."""
+        session = self._sqlalchemy.session
+        return bool(session.registry.has() and session().in_transaction())
+
+    def change(self, statement: Update | Delete) -> int:
+        """Run ``statement`` in the request's transaction; return how many rows met its conditions.
+
+        Objects of the app's session that are loaded keep what they say.
+        """
+        return int(self.session.execute(statement.execution_options(synchronize_session=False)).rowcount)
+
+    def execute(self, statement: Executable) -> None:
+        """Run ``statement`` in the transaction that is under way, :meth:`apart` or the request's; or else alone."""
+        if self._connection is None and self.is_in_transaction:
+            self.session.execute(statement)
+            return
+        with self.apart() as connection:
+            connection.execute(statement)
+
+    def run_apart(self, unit: Callable[[], T]) -> T:
+        """Run ``unit`` in a transaction :meth:`apart`; again when another one got in its way, three times at most."""
+        return self._try(self.apart, unit)
+
+    def run(self, unit: Callable[[], T]) -> T:
+        """Run ``unit`` in a transaction; again when another one got in its way, three times at most.
+
+        Raises :exc:`TransactionConflict` after that.
+        """
+        return self._try(self.transaction, unit)
+
+    def _try(self, transaction: Callable[[], AbstractContextManager[Any]], unit: Callable[[], T]) -> T:
+        for _ in range(_TRIES - 1):
+            try:
+                with transaction():
+                    return unit()
+            except TransactionConflict:
+                # Two that met must not meet again at once.
+                time.sleep(secrets.SystemRandom().uniform(0, _LONGEST_PAUSE))
+        with transaction():
+            return unit()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -70,23 +179,52 @@ class Database:
             raise
         self._commit()
 
+    def undo(self) -> None:
+        """Take back what the transaction has done and announced so far, for a refusal that must leave no trace."""
+        self._roll_back()
+
     def announce(self, event: Event) -> None:
         """Run the handlers of ``event`` now; its signal is sent after the commit."""
         self._events.handle(event)
-        self.session.info.setdefault(_PENDING, []).append(event)
+        self.after_commit(partial(self._events.send, event))
+
+    def insert_at_commit(self, model: type[Any], rows: Iterable[Mapping[str, Any]]) -> None:
+        """Have ``rows`` inserted last of all in the transaction, with those of before in one statement.
+
+        For what only writes down what happened: it holds no connection and no lock while passwords are hashed.
+        """
+        self.session.info.setdefault(_ROWS, {}).setdefault(model, []).extend(rows)
+
+    def after_commit(self, call: Callable[[], None]) -> None:
+        """Have ``call`` run once the transaction is committed, and never if it is undone. It must not raise."""
+        self.session.info.setdefault(_PENDING, []).append(call)
+
+    def announce_at_once(self, event: Event) -> None:
+        """Announce and commit, unless a transaction is going on, whose end ``event`` then shares.
+
+        For what is true whatever becomes of the request, and told before long work that must hold no connection.
+        """
+        if self.session().in_transaction():
+            self.announce(event)
+            return
+        with self.transaction():
+            self.announce(event)
 
     def _commit(self) -> None:
         with available():
             try:
+                for model, rows in self.session.info.pop(_ROWS, {}).items():
+                    self.session.execute(insert(model), rows)
                 self.session.commit()
             except BaseException:
                 self._roll_back()
                 raise
-        for event in self.session.info.pop(_PENDING, ()):
-            self._events.send(event)
+        for call in self.session.info.pop(_PENDING, ()):
+            call()
 
     def _roll_back(self) -> None:
         self.session.info.pop(_PENDING, None)
+        self.session.info.pop(_ROWS, None)
         self.session.rollback()
 
 
@@ -102,10 +240,21 @@ def available() -> Iterator[None]:
     try:
         yield
     except (DBAPIError, PoolTimeout) as error:
+        if _is_conflict(error):
+            logger.info("A transaction was undone: %s", error.orig)
+            raise TransactionConflict from error
         if not _is_down(error):
             raise
         logger.error("The database is unavailable: %s", getattr(error, "orig", error))
         raise DatabaseUnavailable from error
+
+
+def _is_conflict(error: DBAPIError | PoolTimeout) -> TypeGuard[DBAPIError]:
+    if not isinstance(error, DBAPIError):
+        return False
+    # psycopg says sqlstate, psycopg2 pgcode.
+    states = {getattr(error.orig, name, None) for name in ("sqlstate", "pgcode")}
+    return mysql_code(error) in _CONFLICTS or not _CONFLICT_STATES.isdisjoint(states)
 
 
 def _is_down(error: DBAPIError | PoolTimeout) -> bool:

@@ -84,7 +84,11 @@ class UserMixin:
 
 
 class UserOwned:
-    """A table whose rows belong to a user: ``user_id`` follows the type of the user model's key."""
+    """A table whose rows belong to a user: ``user_id`` follows the type of the user model's key.
+
+    With ``one_per_user`` it is the primary key.
+    """
 
     __tablename__: ClassVar[Any]
+    one_per_user: ClassVar[bool] = False
     user_id: Mapped[Any]

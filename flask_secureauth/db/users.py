@@ -1,93 +1,28 @@
-"""Where users are kept."""
+"""Users as rows of the app's own model."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, bindparam, inspect, select, update
+from sqlalchemy import Boolean, Row, bindparam, delete, inspect, select, update
 from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 from sqlalchemy.orm import make_transient_to_detached
 from sqlalchemy.orm.attributes import set_committed_value
 
 from ..core.identifiers import InvalidEmail, canonical_email
 from ..errors import ConfigurationError
+from .build import owned_models
 from .database import Database, mysql_code
 from .mixins import to_column
+from .user_store import Credentials, EmailTaken, UserReferenced, ValueRefused, ValueTaken
 
 _INT64 = 2**63
 _NOT_COMPARABLE = frozenset((1267, 1270, 1271))
 """MySQL: the column's character set cannot hold the text, so no row has it."""
 _LOADED_ALONG = frozenset(("joined", "subquery", "selectin", "immediate", False))
-
-
-class EmailTaken(Exception):
-    """An account with this address exists."""
-
-
-class ValueTaken(Exception):
-    """Another unique or required column of the user model refuses the row."""
-
-
-class ValueRefused(Exception):
-    """A column of the user model cannot hold a value."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Credentials:
-    """What a password sign-in needs to know of an account. ``row`` becomes the user by ``attach``."""
-
-    key: Any
-    password_hash: str | None
-    row: Row[Any]
-
-
-class UserStore(Protocol):
-    """What the features ask of the place where users are kept."""
-
-    columns: tuple[Any, ...]
-    """What :meth:`attach` wants to find in a row, each labelled ``user_<attribute>``."""
-    key_column: Any
-    """The primary key."""
-
-    def subject(self, user: Any) -> str:
-        """Return the ``sub`` of a user."""
-        ...
-
-    def key(self, subject: str) -> Any | None:
-        """Return the primary key that ``sub`` names; ``None`` when it cannot be one."""
-        ...
-
-    def find(self, key: Any) -> Any | None:
-        """Return the user, or ``None``."""
-        ...
-
-    def find_credentials(self, email: str) -> Credentials | None:
-        """Return the account of an address as typed, or ``None``; in one statement."""
-        ...
-
-    def key_of(self, row: Row[Any]) -> Any:
-        """Return the primary key that ``row`` holds."""
-        ...
-
-    def attach(self, row: Row[Any]) -> Any:
-        """Return the user that ``row`` holds, as an object of the app's session; without a statement."""
-        ...
-
-    def is_active(self, row: Row[Any]) -> bool:
-        """Whether the account is enabled."""
-        ...
-
-    def add(self, *, email: str, password_hash: str, now: datetime, fields: Mapping[str, Any]) -> Any:
-        """Insert a user. Raises :exc:`EmailTaken`, :exc:`ValueTaken`, :exc:`ValueRefused`."""
-        ...
-
-    def replace_hash(self, key: Any, *, old: str, new: str) -> bool:
-        """Store ``new`` if ``old`` is still stored, and say whether it was. Locks the row until the commit."""
-        ...
 
 
 class SQLAlchemyUserStore:
@@ -106,6 +41,9 @@ class SQLAlchemyUserStore:
         self._is_plain = _is_plain(self._mapper)
         self._required = _required(self._mapper) - {"email", "password_hash"}
         self._active_column = "user_is_active" if "is_active" in self._names else None
+        is_boolean = self._active_column and isinstance(self._mapper.columns["is_active"].type, Boolean)
+        self._enabled = (model.is_active,) if is_boolean else ()
+        self._reservations: list[Callable[[str], bool]] = []
         self._by_email = select(*self.columns, model.password_hash.label("password_hash")).where(
             model.email.in_((bindparam("canonical"), bindparam("typed")))
         )
@@ -116,13 +54,19 @@ class SQLAlchemyUserStore:
     def key(self, subject: str) -> Any | None:
         return self._read_key(subject)
 
+    def identify(self, user: Any) -> Any | None:
+        if isinstance(user, self.model):
+            # The object may be of a session that is over, a proxy, or not stored at all.
+            (user,) = inspect(user).identity or (None,)
+        return None if user is None else self._read_key(str(user))
+
     def find(self, key: Any) -> Any | None:
         user = self._database.session.get(self.model, key)
         # A collation may call other texts equal to a key of text.
         return user if user is not None and getattr(user, self._key_name) == key else None
 
     def find_credentials(self, email: str) -> Credentials | None:
-        canonical = _spelling(email)
+        canonical = spelling(email)
         try:
             rows = self._database.read(self._by_email, {"canonical": canonical, "typed": email})
         except OperationalError as error:
@@ -133,7 +77,7 @@ class SQLAlchemyUserStore:
             return None  # The connection's character set cannot hold the text, so no row has it.
         # A collation may call "jose" and "josé" equal; only what Python calls equal is the same account.
         same = [row for row in rows if row.user_email == email] or [
-            row for row in rows if _spelling(row.user_email) == canonical
+            row for row in rows if spelling(row.user_email) == canonical
         ]
         if not same:
             return None
@@ -162,48 +106,111 @@ class SQLAlchemyUserStore:
             return bool(self.attach(row).is_active)
         return True
 
+    def has_address(self, row: Row[Any], email: str) -> bool:
+        return bool(spelling(row.user_email) == spelling(email))
+
     def add(self, *, email: str, password_hash: str, now: datetime, fields: Mapping[str, Any]) -> Any:
         user = self.model(email=email, password_hash=password_hash, **fields)
         if "_created_at" in self._names:
             user._created_at = user._updated_at = to_column(now)
-        session = self._database.session
+        self._database.session.add(user)
         try:
-            session.add(user)
-            session.flush()
-        except DataError as error:
-            session.rollback()
-            raise ValueRefused(str(error.orig)) from error
-        except IntegrityError as error:
-            session.rollback()
+            self._flush()
+        except ValueTaken as error:
             if self.find_credentials(email):
                 raise EmailTaken from error
-            if self._required.difference(fields):
-                raise
-            raise ValueTaken(str(error.orig)) from error
+            if self._required.difference(fields) and error.__cause__:
+                raise error.__cause__ from None
+            raise
+        # After the insert, which waited for whoever was giving the address up.
+        if any(is_reserved(email) for is_reserved in self._reservations):
+            self._database.undo()
+            raise EmailTaken
         return user
 
+    def reserve(self, is_reserved: Callable[[str], bool]) -> None:
+        self._reservations.append(is_reserved)
+
+    def overwrite(self, user: Any, *, password_hash: str, fields: Mapping[str, Any]) -> None:
+        for name, value in {"password_hash": password_hash, **fields}.items():
+            setattr(user, name, value)
+        self._flush()
+
+    def _flush(self) -> None:
+        try:
+            self._database.session.flush()
+        except (DataError, IntegrityError) as error:
+            self._database.undo()
+            refusal = ValueRefused if isinstance(error, DataError) else ValueTaken
+            raise refusal(str(error.orig)) from error
+
+    def lock(self, user: Any) -> bool:
+        key = self.identify(user)
+        # An update that changes nothing: the one lock that every database has.
+        if not self._update(self.key_column == key, *self._enabled):
+            return False
+        if self._enabled or not hasattr(self.model, "is_active"):
+            return True
+        found = self._database.session.get(self.model, key, populate_existing=True)
+        return bool(found and found.is_active)
+
     def replace_hash(self, key: Any, *, old: str, new: str) -> bool:
+        values = {} if old == new else {"password_hash": new}
+        return self._update(self.key_column == key, self.model.password_hash == old, **values)
+
+    def set_hash(self, key: Any, new: str) -> bool:
+        return self._update(self.key_column == key, password_hash=new)
+
+    def set_email(self, key: Any, new: str) -> str | None:
+        session = self._database.session
+        # Locked while it is read: the transaction may have begun before the address that is there now.
+        user = session.get(self.model, key, populate_existing=True, with_for_update={"of": self.model})
+        if user is None:
+            return None
+        old, user.email = str(user.email), new
+        try:
+            session.flush()
+        except IntegrityError as error:
+            self._database.undo()
+            if self.find_credentials(new):
+                raise EmailTaken from error
+            raise
+        return old
+
+    def delete(self, key: Any) -> bool:
+        session = self._database.session
+        # Not left to the foreign keys: SQLite enforces none unless it is told to.
+        for model in owned_models(self.model):
+            self._database.change(delete(model).where(model.user_id == key))
+        user = session.get(self.model, key, populate_existing=True)
+        if user is None:
+            return False
+        try:
+            session.delete(user)  # As an object, so that the relationships of the app's model do as they declare.
+            session.flush()
+        except IntegrityError as error:
+            self._database.undo()
+            raise UserReferenced(str(error.orig)) from error
+        return True
+
+    def _update(self, *conditions: Any, **values: Any) -> bool:
         model = self.model
-        values = {"password_hash": new}
-        if old == new and "_updated_at" in self._names:
-            values["_updated_at"] = model._updated_at
-        statement = (
-            update(model)
-            .where(self.key_column == key, model.password_hash == old)
-            .values(values)
-            .execution_options(synchronize_session=False)
-        )
-        return bool(self._database.session.execute(statement).rowcount)
+        if not values:
+            values = {"password_hash": model.password_hash}
+            if "_updated_at" in self._names:
+                values["_updated_at"] = model._updated_at
+        return bool(self._database.change(update(model).where(*conditions).values(values)))
 
     def key_of(self, row: Row[Any]) -> Any:
         return row._mapping[f"user_{self._key_name}"]
 
 
-def _spelling(email: str) -> str:
+def spelling(email: str) -> str:
+    """Return the canonical form of an address, or what comes closest for one that is none by today's rules."""
     try:
         return canonical_email(email, allow_test_domain=True)
     except InvalidEmail:
-        # An address from before that is none by today's rules, such as bob@localhost. Only ASCII has one lower case.
+        # From before, such as bob@localhost. Only ASCII has one lower case.
         return email.lower() if email.isascii() else email
 
 
@@ -219,12 +226,12 @@ def _is_plain(mapper: Any) -> bool:
 
 def _required(mapper: Any) -> frozenset[str]:
     """Attributes that nobody but the app can fill."""
-    return frozenset(
-        item.key
-        for item in mapper.column_attrs
-        for column in item.columns
-        if not (column.nullable or column.primary_key or column.default or column.server_default)
-    )
+    return frozenset(item.key for item in mapper.column_attrs for column in item.columns if is_required(column))
+
+
+def is_required(column: Any) -> bool:
+    """Whether nobody fills ``column`` unless its value is given."""
+    return not (column.nullable or column.primary_key or column.default or column.server_default)
 
 
 def _key_reader(python_type: type, model: type[Any]) -> Any:

@@ -7,22 +7,27 @@ is bypassed by the next path. Source: ASVS 6.3.4 and 6.3.8, RFC 8176 for the met
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any, NoReturn
 
-from sqlalchemy import inspect
-
+from ..core import known_devices
+from ..core.identifiers import new_identifier
 from ..core.jwt import Claims
+from ..core.known_devices import Account
 from ..core.passwords import HashingBusy
-from ..errors import AuthError
-from ..events import Client, LoginFailed, UserLoggedIn
+from ..db.user_store import Credentials
+from ..errors import AuthError, WrongPassword
+from ..events import AccountLocked, Client, LoginFailed, UserLoggedIn
 from ..feature import Feature, Route
 from ..web.dispatch import Call
-from ..web.logs import log_failed_login
-from ..web.schemas import BodySchema, TokensSchema, required_text
+from ..web.logs import acting_client
+from ..web.schemas import BodySchema, StrictBoolean, TokensSchema, required_text
 from ..web.state import AuthState, current_auth
-from .sessions.service import OpenSession, SessionService, Tokens
+from ..web.throttles import PASSWORDS, Attempt
+from ..web.transport import Tokens
+from .sessions.service import SessionService
 
 
 class InvalidCredentials(AuthError):
@@ -40,6 +45,11 @@ class LoginSchema(BodySchema):
     sentence = "Email and password required"
     email = required_text("Email")
     password = required_text("Password", load_only=True)
+    remember = StrictBoolean(load_default=False)
+
+
+_ATTEMPT = "flask_secureauth.attempt"
+_LONG_AGO = datetime.fromtimestamp(0, UTC)
 
 
 class LoginService:
@@ -49,21 +59,106 @@ class LoginService:
         self._auth = auth
         self._sessions = auth.service(SessionService)
 
-    def login(self, email: str, password: str, *, client: Client) -> Tokens:
-        """Sign in with a password. Raises :exc:`InvalidCredentials`, or what a gate raises."""
+    def login(
+        self, email: str, password: str, *, client: Client, remember: bool = False, device: str | None = None
+    ) -> Tokens:
+        """Sign in with a password. Raises :exc:`InvalidCredentials`, or what a gate raises.
+
+        With ``remember`` the session lives ``SECUREAUTH_SESSION_LIFETIME``, else ``..._UNREMEMBERED_LIFETIME``.
+        ``device`` is the browser's device cookie.
+        """
+        user, account = self._prove(email, password, client=client, device=device)
+        tokens = self.complete_login(user, ("pwd",), client=client, remember=remember)
+        return replace(tokens, device=self._new_device(account))
+
+    def confirm(
+        self, subject: str, email: str, password: str, *, client: Client, replace_by: str | None = None
+    ) -> str | None:
+        """See that it is the password of a signed-in user, and replace it when a new one is given.
+
+        Returns a device cookie. Raises :exc:`~flask_secureauth.errors.WrongPassword`,
+        :exc:`~flask_secureauth.errors.TooManyRequests`.
+        """
+        key = self._auth.users.key(subject)
+        try:
+            _, account = self._prove(email, password, client=client, key=key, replace_by=replace_by)
+        except InvalidCredentials:
+            raise WrongPassword from None
+        self.settle()
+        return self._new_device(account)
+
+    def check_password(
+        self, email: str, password: str, *, client: Client, key: Any = None, replace_by: str | None = None
+    ) -> Any:
+        """Return the enabled user whose password it is; their row stays locked until the commit.
+
+        With ``key`` it has to be that user's account. It counts as a wrong one until :meth:`complete_login` has
+        opened a session, or :meth:`settle` is called.
+        Raises :exc:`InvalidCredentials`, after the same work whatever the reason, and
+        :exc:`~flask_secureauth.errors.TooManyRequests`, before any.
+        """
+        return self._prove(email, password, client=client, key=key, replace_by=replace_by)[0]
+
+    def settle(self) -> None:
+        """Take back the count of the password that this request has proven."""
+        self._auth.throttles.take_back(self._auth.database.session.info.pop(_ATTEMPT, Attempt()))
+
+    def _prove(
+        self,
+        email: str,
+        password: str,
+        *,
+        client: Client,
+        key: Any = None,
+        replace_by: str | None = None,
+        device: str | None = None,
+    ) -> tuple[Any, Account]:
         auth = self._auth
         credentials = auth.users.find_credentials(email)
         stored = credentials.password_hash if credentials else None
-        if not auth.hasher.verify(stored, password) or not credentials or not stored:
-            self._refuse(email, "wrong password" if credentials else "unknown address", client)
+        account = _account(credentials)
+        self._begin(email, client, trusted=f"user/{key}" if key is not None else self._find_device(account, device))
+        if not self._verify(stored, password) or not credentials or not stored:
+            reason = "wrong password" if credentials else "unknown address"
+            self._refuse(email, reason, client, credentials and credentials.key)
+        # Before anything is written, since a refusal commits.
+        if key is not None and credentials.key != key:
+            self._refuse(email, "another account", client, credentials.key)
         user = auth.users.attach(credentials.row)
         if not _is_active(user):
-            self._refuse(email, "disabled", client)
+            self._refuse(email, "disabled", client, credentials.key)
         # Hashing took a while. The row is locked and looked at again, so that a password that was changed
         # meanwhile opens no session that the change did not see.
-        if not auth.users.replace_hash(credentials.key, old=stored, new=self._renewed(stored, password)):
-            self._refuse(email, "changed meanwhile", client)
-        return self.complete_login(user, ("pwd",))
+        new = auth.hasher.hash(replace_by) if replace_by else self._renewed(stored, password)
+        if not auth.users.replace_hash(credentials.key, old=stored, new=new):
+            self._refuse(email, "changed meanwhile", client, credentials.key)
+        return user, replace(account, password_hash=new)
+
+    def _begin(self, email: str, client: Client, *, trusted: str | None) -> None:
+        """Count the attempt before the hash is computed, so that of many at once no more are checked than may be."""
+        self.settle()  # Of a transaction that is run again.
+        attempt = self._auth.throttles.begin_attempt(email, client=client, trusted=trusted)
+        self._auth.database.session.info[_ATTEMPT] = attempt
+
+    def _verify(self, stored: str | None, password: str) -> bool:
+        try:
+            return self._auth.hasher.verify(stored, password)
+        except HashingBusy:
+            self.settle()
+            raise
+
+    def _find_device(self, account: Account, device: str | None) -> str | None:
+        """The bucket of a browser that is known to the account."""
+        now = self._auth.clock.timestamp()
+        found = known_devices.find(device, self._auth.keys.ring(now), account, now=now)
+        return found and f"device/{account.subject}/{found}"
+
+    def _new_device(self, account: Account) -> str | None:
+        auth = self._auth
+        if not auth.throttles.enabled:
+            return None
+        now = auth.clock.timestamp()
+        return known_devices.write(auth.keys.ring(now).signing, account, device_id=new_identifier(), now=now)
 
     def _renewed(self, stored: str, password: str) -> str:
         try:
@@ -71,30 +166,58 @@ class LoginService:
         except HashingBusy:
             return stored  # The next sign-in renews it.
 
-    def _refuse(self, email: str, reason: str, client: Client) -> NoReturn:
-        log_failed_login(email, reason, client)
-        self._auth.database.announce(LoginFailed(email=email, reason=reason, client=client))
+    def _refuse(self, email: str, reason: str, client: Client, user_id: Any) -> NoReturn:
+        database = self._auth.database
+        database.announce(LoginFailed(email=email, reason=reason, client=client, user_id=user_id))
+        attempt: Attempt = database.session.info.pop(_ATTEMPT, Attempt())
+        if attempt.locked_for:
+            seconds = attempt.locked_for
+            database.announce(AccountLocked(email=email, seconds=seconds, client=client, user_id=user_id))
         raise InvalidCredentials
 
     def complete_login(
-        self, user: Any, methods: Sequence[str], *, fresh: bool = True, extra: Claims | None = None
+        self,
+        user: Any,
+        methods: Sequence[str],
+        *,
+        client: Client,
+        remember: bool = False,
+        fresh: bool = True,
+        extra: Claims | None = None,
     ) -> Tokens:
         """Ask the gates, open a session for ``user`` and return its tokens.
 
         ``methods`` is how the user proved who they are (``amr`` values). With ``fresh=False`` the
-        session counts as long authenticated, so views that want a fresh sign-in refuse it.
+        session counts as long authenticated, so views that want a fresh sign-in refuse it. ``extra``
+        claims are in this access token and in none that it is refreshed to.
         """
         auth = self._auth
-        if not _is_active(user):
+        # Whoever disables the user, or changes what proves it, waits for this session or is seen by it.
+        if not auth.users.lock(user):
             raise InvalidCredentials
-        for gate in auth.gates:
-            gate(user, methods)
-        now = auth.clock.now()
-        session_id = self._sessions.open(user, methods=methods, now=now)
-        opened = OpenSession(id=session_id, auth_time=int(now.timestamp()) if fresh else 0, methods=methods)
-        tokens = self._sessions.issue(user, opened, extra=extra)
-        auth.database.announce(UserLoggedIn(user=user, session_id=session_id, methods=methods))
+        self._ask_gates(user, methods, client)
+        authenticated_at = auth.clock.now() if fresh else _LONG_AGO
+        opened = self._sessions.open(
+            user, methods=methods, remember=remember, client=client, authenticated_at=authenticated_at
+        )
+        tokens = self._sessions.tokens.issue(user, opened, extra=extra)
+        self.settle()
+        auth.database.announce(UserLoggedIn(user=user, session_id=opened.id, methods=methods))
         return tokens
+
+    def _ask_gates(self, user: Any, methods: Sequence[str], client: Client) -> None:
+        try:
+            for gate in self._auth.gates:
+                gate(user, methods)
+        except InvalidCredentials:
+            self._refuse(user.email, "refused by a gate", client, self._auth.users.identify(user))
+
+
+def _account(credentials: Credentials | None) -> Account:
+    """What a device cookie is bound to; where there is no account it costs the same work."""
+    if credentials is None:
+        return Account(subject="", password_hash="")
+    return Account(subject=str(credentials.key), password_hash=credentials.password_hash or "")
 
 
 def _is_active(user: Any) -> bool:
@@ -102,8 +225,12 @@ def _is_active(user: Any) -> bool:
 
 
 def login(call: Call) -> Tokens:
-    """Sign in."""
-    tokens: Tokens = call.service.login(call.body["email"], call.body["password"], client=call.client)
+    """Sign in. What the browser held before is over."""
+    transport = call.auth.transport
+    held, access_token = transport.refresh_cookie(), transport.access_cookie()
+    tokens: Tokens = call.service.login(**call.body, client=call.client, device=transport.device_cookie())
+    sessions = call.auth.service(SessionService)
+    sessions.end_held(held, access_token=access_token, but=tokens.session_id, reason="replaced")
     return tokens
 
 
@@ -127,15 +254,14 @@ def create_access_token(
         raise ValueError("a token that never expires does not exist: expires_delta is a timedelta or None")
     if expires_delta is not None:
         extra["exp"] = int(auth.clock.timestamp() + expires_delta.total_seconds())
+    client = acting_client()
     with auth.database.transaction():
-        return auth.service(LoginService).complete_login(user, ("app",), fresh=fresh, extra=extra).access_token
+        tokens = auth.service(LoginService).complete_login(user, ("app",), client=client, fresh=fresh, extra=extra)
+    return tokens.access_token
 
 
 def _find(auth: AuthState, identity: Any) -> Any:
-    if isinstance(identity, auth.user_model):
-        # The object may be of a session that is over, a proxy, or not stored at all.
-        (identity,) = inspect(identity, raiseerr=False).identity or (None,)
-    key = auth.users.key(str(identity))
+    key = auth.users.identify(identity)
     user = None if key is None else auth.users.find(key)
     if user is None:
         raise ValueError(f"no user has the key {identity!r}")
@@ -148,7 +274,14 @@ FEATURE = Feature(
     service=LoginService,
     routes=(
         Route(
-            "login", "POST", "/auth/login", login, body=LoginSchema, answer=TokensSchema, errors=(InvalidCredentials,)
+            "login",
+            "POST",
+            "/auth/login",
+            login,
+            body=LoginSchema,
+            answer=TokensSchema,
+            errors=(InvalidCredentials,),
+            throttles=(PASSWORDS,),
         ),
     ),
 )

@@ -5,12 +5,13 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any
 
-from marshmallow import Schema, fields
+from marshmallow import Schema, fields, missing
 from sqlalchemy import inspect
 
 from ..errors import AuthError
 from ..feature import Feature, Guard, Route
 from ..web.dispatch import Call
+from ..web.state import current_auth
 
 
 class UserNotFound(AuthError):
@@ -26,11 +27,20 @@ def _key(user: Any) -> Any:
     return key
 
 
+def _email_verified(user: Any) -> Any:
+    verified = current_auth().mailboxes.find_verified(user)
+    return missing if verified is None else verified
+
+
 class ProfileSchema(Schema):
-    """What a user sees of the account. Add a field in a subclass to show a column of the app's own."""
+    """What a user sees of the account. Add a field in a subclass to show a column of the app's own.
+
+    ``email_verified`` is there where users are asked to prove their address.
+    """
 
     id = fields.Function(_key)
     email = fields.String()
+    email_verified = fields.Function(_email_verified)
     created_at = fields.AwareDateTime(format="iso")
 
 

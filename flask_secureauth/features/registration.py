@@ -1,11 +1,14 @@
 """Registration: an address and a password become an account.
 
-Without e-mail verification the answer tells whether an address is taken (409), as the contract
-asks. Source: ASVS 6.2 for passwords, ASVS 15.3.3 for refusing members that no schema names.
+The answer tells whether an address is taken (409), as the contract asks, unless addresses must be
+proven before anybody signs in: then it is always the same 202, and a mail tells the owner alone.
+Source: ASVS 6.2 for passwords, ASVS 15.3.3 for refusing members that no schema names, ASVS 6.3.8.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any
 
@@ -15,11 +18,11 @@ from marshmallow import Schema
 from sqlalchemy import inspect
 
 from ..core.identifiers import InvalidEmail, canonical_email
-from ..db.users import EmailTaken, ValueRefused, ValueTaken
+from ..db.user_store import EmailTaken, ValueRefused, ValueTaken
 from ..errors import AuthError, ConfigurationError, InvalidInput
 from ..events import UserRegistered
-from ..feature import Feature, Route
-from ..web.dispatch import Call, load
+from ..feature import Feature, Route, Throttle
+from ..web.dispatch import Answer, Call, load
 from ..web.schemas import BodySchema, required_text
 from ..web.state import AuthState, current_auth
 
@@ -47,6 +50,9 @@ class RegistrationSchema(BodySchema):
     password = required_text("Password", load_only=True)
 
 
+REGISTERING = Throttle(name="registration.client", limits=("10 per hour",), by="client")
+
+
 class RegistrationService:
     """Creates accounts."""
 
@@ -54,6 +60,26 @@ class RegistrationService:
         self._auth = auth
         self.schema = auth.schemas.get(RegistrationSchema, RegistrationSchema)()
         _check_columns(self.schema, auth.user_model)
+        self._unset = _unset(self.schema, auth.user_model)
+
+    def sign_up(self, *, email: str, password: str, **columns: Any) -> bool:
+        """Register a visitor; return whether everybody gets the same answer, since the address must be proven.
+
+        Raises what :meth:`register` raises, but then no :exc:`UserExists`.
+        """
+        mailboxes = self._auth.mailboxes
+        if not mailboxes.required:
+            mailboxes.registered(self.register(email=email, password=password, **columns))
+            return False
+        canonical, password_hash = self._prepare(email, password)
+        try:
+            user = self._add(canonical, password_hash, columns)
+        except UserExists:
+            with _refusals():
+                mailboxes.registered_again(canonical, password_hash=password_hash, fields=self._unset | columns)
+        else:
+            mailboxes.registered(user)
+        return True
 
     def register(self, *, email: str, password: str, **columns: Any) -> Any:
         """Create an account and return the user.
@@ -61,17 +87,17 @@ class RegistrationService:
         ``columns`` are values for columns of the app's own. Raises
         :exc:`~flask_secureauth.errors.InvalidInput`, :exc:`UserExists`, :exc:`AlreadyTaken`.
         """
-        auth = self._auth
+        canonical, password_hash = self._prepare(email, password)
+        return self._add(canonical, password_hash, columns)
+
+    def _prepare(self, email: str, password: str) -> tuple[str, str]:
         canonical = self._check(email, password)
-        password_hash = auth.hasher.hash(password)
-        try:
-            user = auth.users.add(email=canonical, password_hash=password_hash, now=auth.clock.now(), fields=columns)
-        except EmailTaken:
-            raise UserExists from None
-        except ValueTaken:
-            raise AlreadyTaken from None
-        except ValueRefused:
-            raise InvalidInput({}, "A value is too long or of the wrong kind.") from None
+        return canonical, self._auth.hasher.hash(password)
+
+    def _add(self, email: str, password_hash: str, columns: dict[str, Any]) -> Any:
+        auth = self._auth
+        with _refusals():
+            user = auth.users.add(email=email, password_hash=password_hash, now=auth.clock.now(), fields=columns)
         auth.database.announce(UserRegistered(user=user))
         return user
 
@@ -90,10 +116,21 @@ class RegistrationService:
         return canonical
 
 
+@contextmanager
+def _refusals() -> Iterator[None]:
+    try:
+        yield
+    except EmailTaken:
+        raise UserExists from None
+    except ValueTaken:
+        raise AlreadyTaken from None
+    except ValueRefused:
+        raise InvalidInput({}, "A value is too long or of the wrong kind.") from None
+
+
 def _check_columns(schema: Schema, user_model: type[Any]) -> None:
     columns = inspect(user_model).all_orm_descriptors.keys()
-    names = [field.attribute or name for name, field in schema.load_fields.items() if name != "password"]
-    missing = [name for name in names if name not in columns]
+    missing = [name for name in _names(schema) if name not in columns]
     if missing:
         raise ConfigurationError(
             f"{type(schema).__name__} has the field {name}, and {user_model.__name__} has no such column."
@@ -101,9 +138,20 @@ def _check_columns(schema: Schema, user_model: type[Any]) -> None:
         )
 
 
-def register(call: Call) -> dict[str, str]:
-    """Create the account."""
-    call.service.register(**call.body)
+def _names(schema: Schema) -> list[str]:
+    return [field.attribute or name for name, field in schema.load_fields.items() if name != "password"]
+
+
+def _unset(schema: Schema, user_model: type[Any]) -> dict[str, None]:
+    """The columns of a registration that may be empty: so that one that replaces another keeps nothing of it."""
+    columns = inspect(user_model).columns
+    return {name: None for name in _names(schema) if name in columns and columns[name].nullable}
+
+
+def register(call: Call) -> dict[str, str] | Answer:
+    """Create the account. Where addresses must be proven, the answer is the same 202 for those that are taken."""
+    if call.service.sign_up(**call.body):
+        return Answer(members={"message": "Check your mail"}, status=HTTPStatus.ACCEPTED)
     return {"message": "User created"}
 
 
@@ -146,6 +194,7 @@ FEATURE = Feature(
             body=RegistrationSchema,
             status=201,
             errors=(UserExists, AlreadyTaken),
+            throttles=(REGISTERING,),
         ),
     ),
     cli=(create_user,),

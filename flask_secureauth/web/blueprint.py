@@ -8,15 +8,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from flask import Blueprint
 
 from ..feature import Feature, Route
-from ..settings import Problems
+from ..settings import EXTENSION, Problems
 from .dispatch import endpoint
 from .responses import crash
-from .state import EXTENSION, AuthState
+from .state import AuthState
 
 
 def build_blueprint(state: AuthState) -> Blueprint:
     """Return the blueprint that answers the routes of ``state.features``."""
-    parent = Blueprint(EXTENSION, __name__, url_prefix=state.general.url_prefix or None)
+    # Flask asks the app's own folder first, so a template of the same path there is the one that counts.
+    parent = Blueprint(EXTENSION, __name__, url_prefix=state.general.url_prefix or None, template_folder="../templates")
     parent.register_error_handler(500, crash)
     children: dict[str, Blueprint] = {}
     for feature, route, path in placed_routes(state.features, state.general.rules):

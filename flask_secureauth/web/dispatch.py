@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from flask import Response, current_app, request
@@ -17,14 +17,27 @@ from ..errors import (
     BodyTooLarge,
     InvalidInput,
     MalformedBody,
+    RefreshTokenReused,
     ServiceBusy,
+    SessionRevoked,
     UnsupportedContentType,
 )
 from ..events import Client
 from ..feature import Feature, Route
-from .guard import authenticate, current_user, get_jwt
+from .guard import GUARD, PUBLIC, authenticate, current_row, current_user, get_jwt
 from .logs import current_client
+from .schemas import TokensSchema
 from .state import AuthState
+from .transport import Tokens
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What a view returns when the answer has headers of its own, in place of ours of the same names, or a status."""
+
+    members: Any = field(repr=False)
+    headers: Sequence[tuple[str, str]] = field(default=(), repr=False)
+    status: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +46,7 @@ class Call:
 
     auth: AuthState
     service: Any
-    body: dict[str, Any]
+    body: dict[str, Any] = field(repr=False)
 
     @property
     def client(self) -> Client:
@@ -46,6 +59,16 @@ class Call:
         return get_jwt()
 
     @property
+    def user_id(self) -> Any:
+        """The key of a guarded route's user."""
+        return self.auth.users.key(self.claims["sub"])
+
+    @property
+    def email(self) -> str:
+        """The address of a live route's user, from the guard's look: it begins no transaction, unlike ``user``."""
+        return str(current_row().user_email)
+
+    @property
     def user(self) -> Any:
         """The user of a guarded route."""
         return current_user._get_current_object()
@@ -55,27 +78,59 @@ def endpoint(state: AuthState, feature: Feature, route: Route) -> Callable[..., 
     """Turn a route into a Flask view."""
     service = state.services.get(feature.name)
     body = state.schemas.get(route.body, route.body)() if route.body else None
-    answer = state.schemas.get(route.answer, route.answer)() if route.answer else None
+    schema = state.schemas.get(route.answer, route.answer)() if route.answer else None
 
     def view(**path: Any) -> Response:
         if route.guard is not None:
             authenticate(route.guard)
+        if route.throttles:
+            _demand(state, route)
+        may_set_cookies = isinstance(schema, TokensSchema) and state.transport.may_set_cookies()
         call = Call(auth=state, service=service, body=load(body, read_object(_limit(state))) if body else {})
+
+        def unit() -> Answer:
+            answer = _answer(state, route.view(call, **path), may_set_cookies)
+            return replace(answer, members=schema.dump(answer.members)) if schema else answer
+
         try:
-            with state.database.transaction():
-                result = route.view(call, **path)
-                members = answer.dump(result) if answer else result
+            answer = state.database.run(unit)
         except HashingBusy:
             raise ServiceBusy from None
-        return json_answer(members, route.status)
+        except (RefreshTokenReused, SessionRevoked):
+            # Not in the unit, which may be undone and tried again. Where there is a guard, it has seen to its cookies.
+            if route.guard is None:
+                state.transport.delete_with_refusal()
+            raise
+        return json_answer(answer, answer.status or route.status)
 
+    setattr(view, GUARD, route.guard or PUBLIC)
     return view
 
 
-def json_answer(members: Any, status: int) -> Response:
+def _demand(state: AuthState, route: Route) -> None:
+    """Count the request before anything of it is read. Raises :exc:`~flask_secureauth.errors.TooManyRequests`."""
+    client = current_client()
+    with state.database.transaction():
+        for throttle in route.throttles:
+            subject = client.ip if throttle.by == "client" else get_jwt()["sid"]
+            state.throttles.demand(throttle, subject, client=client)
+
+
+def _answer(state: AuthState, result: Any, may_set_cookies: bool) -> Answer:
+    if isinstance(result, Answer):
+        return result
+    if isinstance(result, Tokens):
+        members, headers = state.transport.hand_out(result, set_cookies=may_set_cookies)
+        return Answer(members=members, headers=headers)
+    return Answer(members=result)
+
+
+def json_answer(answer: Answer, status: int) -> Response:
     """A JSON response with the headers of every answer of ours."""
-    text = current_app.json.dumps(members) + "\n"
-    return Response(text, status, ANSWER_HEADERS, mimetype="application/json")
+    own = {name for name, _ in answer.headers}
+    headers = [*(header for header in ANSWER_HEADERS if header[0] not in own), *answer.headers]
+    text = current_app.json.dumps(answer.members) + "\n"
+    return Response(text, status, headers, mimetype="application/json")
 
 
 def _limit(state: AuthState) -> int:

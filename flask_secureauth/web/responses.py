@@ -29,7 +29,7 @@ def answer_unknown_paths(app: Flask, paths: Iterable[str], prefix: str) -> None:
     Among ours is everything below ``prefix``, or without one below the first segment of a route.
     A handler of the app's own comes first: for 404 or 405, or for every HTTPException.
     """
-    roots = {prefix} if prefix else {f"/{path.split('/')[1]}" for path in paths}
+    roots = {prefix} if prefix else {_root(path) for path in paths}
     below = tuple(f"{root}/" for root in roots)
 
     def answer(error: HTTPException) -> ResponseReturnValue:
@@ -42,6 +42,12 @@ def answer_unknown_paths(app: Flask, paths: Iterable[str], prefix: str) -> None:
     for status in (404, 405):
         if not app.error_handler_spec[None][status]:
             app.register_error_handler(status, answer)
+
+
+def _root(path: str) -> str:
+    first = f"/{path.split('/')[1]}"
+    # Source: RFC 8615, what is below this one belongs to nobody.
+    return path if first == "/.well-known" else first
 
 
 def _handler_of_app(app: Flask, error: HTTPException) -> Callable[..., Any] | None:

@@ -58,7 +58,7 @@ ANSWERS: dict[str, tuple[int, dict[str, Any]]] = {
     "guarded view": (401, {"path": "/guarded", "headers": bearer("<script>")}),
     "unknown path": (404, {"path": "/users/<script>alert(1)</script>"}),
     "traversal": (404, {"path": "/auth/../../etc/hostname"}),
-    "other method": (405, {"path": "/users/me", "method": "DELETE"}),
+    "other method": (405, {"path": "/users/me", "method": "PUT"}),
     "invented method": (405, {"path": "/users", "method": "<SCRIPT>"}),
     "trace": (405, {"path": "/auth/login", "method": "TRACE"}),
 }

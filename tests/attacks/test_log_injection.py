@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 from collections.abc import Callable
@@ -10,13 +11,16 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from flask_secureauth.events import Client
+from flask_secureauth.features.audit.service import AuditService
 from tests.attacks.conftest import add_guarded_view
 from tests.conftest import PASSWORD, bearer, sign_in, sign_up
+from tests.features.test_audit import audit_rows
 
 # As logging writes a line by default, and as a parser takes it to pieces again.
 FORMATTER = logging.Formatter("%(levelname)s %(name)s: %(message)s")
 QUOTED = r"""(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
-FAILED = re.compile(rf"authn_login_fail reason='([a-z ]+)' email='(\S+)' ip='(\S+)' agent=({QUOTED})")
+AUDIT = re.compile(r"INFO flask_secureauth\.audit: audit (\{.*\})")
 REFUSED = re.compile(rf"token_refused reason='([a-z0-9 ]+)' ip='(\S+)' agent=({QUOTED})")
 
 TEXTS = {
@@ -45,17 +49,27 @@ TEXTS = {
 }  # fmt: skip
 
 
-def _lines(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [FORMATTER.format(record) for record in caplog.records if record.name == "flask_secureauth"]
-
-
 def _assert_one_line(caplog: pytest.LogCaptureFixture, pattern: re.Pattern[str]) -> re.Match[str]:
-    (line,) = _lines(caplog)
+    (line,) = [FORMATTER.format(record) for record in caplog.records if record.name.startswith("flask_secureauth")]
     assert line.isprintable()
     assert len(line) < 3000
     match = pattern.fullmatch(line.removeprefix("INFO flask_secureauth: "))
     assert match, line
     return match
+
+
+def _assert_one_event(client: FlaskClient, caplog: pytest.LogCaptureFixture) -> dict[str, str]:
+    """One line of the log that a program reads, and one row that says the same."""
+    match = _assert_one_line(caplog, AUDIT)
+    assert match[0].isascii()
+    told: dict[str, str] = json.loads(match[1])
+    (row,) = audit_rows(client.application)
+    for name, value in told.items():
+        assert value.isprintable()
+        assert len(value) <= 255
+        if name not in ("at", "ip"):
+            assert getattr(row, name) == value
+    return told
 
 
 @pytest.fixture
@@ -75,11 +89,11 @@ def test_address_makes_one_parsable_line(
 
     client.post("/auth/login", json={"email": typed, "password": PASSWORD})
 
-    match = _assert_one_line(caplog, FAILED)
-    assert match[3] == "127.0.0.1"
-    assert len(match[2]) <= 800
-    assert typed not in match[0]
-    assert PASSWORD not in match[0]
+    told = _assert_one_event(client, caplog)
+    assert told.keys() == {"id", "at", "event", "email", "ip", "address", "user_agent", "request_id", "reason"}
+    assert (told["event"], told["ip"]) == ("authn_login_fail", "127.0.0.1")
+    assert typed not in told.values()
+    assert PASSWORD not in "".join(told.values())
 
 
 @pytest.mark.parametrize("text", TEXTS)
@@ -94,8 +108,8 @@ def test_user_agent_makes_one_parsable_line(
     if path == "/auth/login":
         body = {"email": "kim@example.com", "password": PASSWORD}
         client.post(path, json=body, environ_overrides=overrides)
-        match = _assert_one_line(caplog, FAILED)
-        assert (match[2], match[3]) == ("k***@example.com", "127.0.0.1")
+        told = _assert_one_event(client, caplog)
+        assert (told["email"], told["ip"]) == ("k***@example.com", "127.0.0.1")
     else:
         client.get(path, headers=bearer("forged"), environ_overrides=overrides)
         match = _assert_one_line(caplog, REFUSED)
@@ -108,7 +122,41 @@ def test_megabyte_of_user_agent_makes_one_short_line(client: FlaskClient, caplog
 
     client.post("/auth/login", json=body, environ_overrides={"HTTP_USER_AGENT": "\x1b" * 1_000_000})
 
-    _assert_one_line(caplog, FAILED)
+    assert len(_assert_one_event(client, caplog)["user_agent"]) == 255
+
+
+@pytest.mark.parametrize("header", ["X_REQUEST_ID", "X_FORWARDED_FOR"])
+@pytest.mark.parametrize("text", TEXTS)
+def test_header_of_a_proxy_makes_one_parsable_line(
+    make_app: Callable[..., Flask], caplog: pytest.LogCaptureFixture, text: str, header: str
+) -> None:
+    """F20: through headers that a proxy writes, from a client that went past it."""
+    caplog.set_level(logging.INFO, "flask_secureauth")
+    client = make_app(SECUREAUTH_TRUSTED_PROXIES=1).test_client()
+    sent = TEXTS[text].encode().decode("latin-1")
+
+    client.post("/auth/login", json={"email": "a", "password": "b"}, environ_overrides={f"HTTP_{header}": sent})
+
+    told = _assert_one_event(client, caplog)
+    assert told["ip"] == "127.0.0.1"
+    assert re.fullmatch("[0-9a-f]{32}", told["request_id"])
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_words_of_the_app_make_one_parsable_line(
+    client: FlaskClient, caplog: pytest.LogCaptureFixture, text: str
+) -> None:
+    """F20: through what an app writes down of its own, and through the reason that it ends sessions with."""
+    state = client.application.extensions["secureauth"]
+    hostile = TEXTS[text]
+    sent_by = Client(ip=hostile, user_agent=hostile, request_id=hostile)
+
+    with client.application.app_context(), state.database.transaction():
+        state.service(AuditService).record(
+            hostile, user_id=hostile, session_ids=[hostile], email=hostile, client=sent_by, reason=hostile
+        )
+
+    assert _assert_one_event(client, caplog)["email"] == "***"
 
 
 TOKENS = {
@@ -137,15 +185,14 @@ def test_password_typed_into_the_wrong_field_is_not_logged(
     """F20, ASVS 16.2.5: a password that stands where the address belongs."""
     client.post("/auth/login", json={"email": typed, "password": "x"})
 
-    (record,) = caplog.records
-    line = FORMATTER.format(record)
+    written = "".join(_assert_one_event(client, caplog).values())
     secret = re.split("[@:]", typed)[-1]
-    assert typed not in line
-    assert secret not in line
+    assert typed not in written
+    assert secret not in written
 
 
 def test_whole_visit_logs_no_secret(client: FlaskClient, caplog: pytest.LogCaptureFixture) -> None:
-    """ASVS 16.2.5: no password, hash, token or full address in any line of any logger, at any level."""
+    """ASVS 16.2.5: no password, hash, token or full address in any line of any logger, at any level, or in a row."""
     caplog.set_level(logging.DEBUG)
     sign_up(client)
     token = sign_in(client)
@@ -155,7 +202,8 @@ def test_whole_visit_logs_no_secret(client: FlaskClient, caplog: pytest.LogCaptu
     client.post("/auth/logout", headers=bearer(token))
     client.get("/guarded", headers=bearer(token))
 
-    written = "\n".join(FORMATTER.format(record) for record in caplog.records)
+    lines = [FORMATTER.format(record) for record in caplog.records]
+    written = "\n".join([*lines, *(str(tuple(row)) for row in audit_rows(client.application))])
     assert "authn_login_fail" in written
     assert "token_refused" in written
     for secret in (PASSWORD, "wrong-horse-77", token, token[:-2], token.split(".")[2], "scrypt:", "kim@example.com"):

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import MetaData, create_engine
 from sqlalchemy.pool import NullPool
 
+from flask_secureauth.testing import FrozenClock, frozen_clock
 from tests.browser.site import Site, serve
 
 if TYPE_CHECKING:
@@ -32,19 +33,21 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="package")
 def sites(
     tmp_path_factory: pytest.TempPathFactory, server_database: Callable[[str], str]
-) -> Iterator[Callable[[str], Site]]:
-    """Return a function that gives the app on a kind of database, started on first use."""
-    started: dict[str, Site] = {}
+) -> Iterator[Callable[..., Site]]:
+    """Return a function that gives the app on a kind of database, started on first use with these settings."""
+    started: dict[tuple[Any, ...], Site] = {}
     with ExitStack() as stack:
 
-        def site(kind: str) -> Site:
-            if kind not in started:
+        def site(kind: str, **settings: Any) -> Site:
+            key = (kind, *settings.items())
+            if key not in started:
                 folder = tmp_path_factory.mktemp(kind)
                 url = f"sqlite:///{folder}/browser.sqlite3" if kind == "sqlite" else server_database(kind)
                 if kind != "sqlite":
                     stack.callback(_empty, url)
-                started[kind] = stack.enter_context(serve(url, folder))
-            return started[kind]
+                started[key] = stack.enter_context(serve(url, folder, **settings))
+            started[key].requests.clear()
+            return started[key]
 
         yield site
 
@@ -58,9 +61,10 @@ def _empty(url: str) -> None:
 
 
 @pytest.fixture
-def site(request: pytest.FixtureRequest, browser: Browser, sites: Callable[[str], Site]) -> Site:
-    """The app; on SQLite unless the test names a database."""
-    return sites(getattr(request, "param", "sqlite"))
+def site(request: pytest.FixtureRequest, browser: Browser, sites: Callable[..., Site]) -> Site:
+    """The app; on SQLite unless the test names a database, and with the settings that the test names."""
+    param = getattr(request, "param", "sqlite")
+    return sites(param) if isinstance(param, str) else sites("sqlite", **param)
 
 
 @pytest.fixture
@@ -118,14 +122,32 @@ def page(context: BrowserContext, console: list[str]) -> Iterator[Page]:
 
 
 @pytest.fixture
-def signed_in(page: Page, site: Site, account: str) -> str:
+def signed_in(page: Page, account: str) -> str:
     """The page's visitor is signed in and on the dashboard; the access token."""
-    token = site.sign_in(account)
-    page.goto("/")
-    page.evaluate("token => localStorage.setItem('access_token', token)", token)
-    page.goto("/dashboard.html")
-    page.locator("[data-user-email]").get_by_text(account).wait_for()
-    return token
+    from tests.browser.support import open_dashboard, stored_token
+
+    open_dashboard(page, account)
+    return stored_token(page) or ""
+
+
+@pytest.fixture
+def clock(site: Site) -> Iterator[FrozenClock]:
+    """The server's clock."""
+    with frozen_clock(site.app) as frozen:
+        yield frozen
+
+
+@pytest.fixture
+def tabs(page: Page, account: str) -> list[Page]:
+    """Two tabs of one visitor on the dashboard."""
+    from tests.browser.support import expect_dashboard, open_dashboard
+
+    page.context.clock.install()
+    open_dashboard(page, account)
+    other = page.context.new_page()
+    other.goto("/dashboard.html")
+    expect_dashboard(other, account)
+    return [page, other]
 
 
 def _note(console: list[str], message: ConsoleMessage) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from tests.browser.site import PASSWORD
 from tests.browser.support import Page, expect, fill_registration, in_browser
+from tests.browser.test_looks import PAGES, PROTECTED
 
 pytestmark = in_browser
 
@@ -174,6 +175,10 @@ def test_address_that_only_the_server_refuses_is_said_at_its_field(register: Pag
         ("/register.html", "E-mail", "email", "email"),
         ("/register.html", "Password", "new-password", "password"),
         ("/register.html", "Repeat password", "new-password", "password"),
+        ("/forgot.html", "E-mail", "username", "email"),
+        ("/reset-password.html#token=a", "New password", "new-password", "password"),
+        ("/reset-password.html#token=a", "Repeat password", "new-password", "password"),
+        ("/verify.html#token=a", "Password", "current-password", "password"),
     ],
 )
 def test_field_tells_a_password_manager_what_it_is(
@@ -187,8 +192,28 @@ def test_field_tells_a_password_manager_what_it_is(
     expect(field).to_have_attribute("type", kind)
 
 
+def test_checkbox_is_off_at_first_and_explains_itself(page: Page) -> None:
+    """WCAG 3.3.2; whoever does not choose is not kept signed in."""
+    page.goto("/")
+    checkbox = page.get_by_role("checkbox", name="Keep me signed in")
+    expect(checkbox).not_to_be_checked()
+    expect(checkbox).to_have_accessible_description("For up to 30 days. Better not on a computer that you share.")
+
+    page.get_by_text("Keep me signed in").click()
+    expect(checkbox).to_be_checked()
+    checkbox.press("Space")
+    expect(checkbox).not_to_be_checked()
+
+
 @pytest.mark.parametrize(
-    ("path", "fields"), [("/", ["email", "password"]), ("/register.html", ["email", "password", "confirm"])]
+    ("path", "fields"),
+    [
+        ("/", ["email", "password"]),
+        ("/register.html", ["email", "password", "confirm"]),
+        ("/forgot.html", ["email"]),
+        ("/reset-password.html", ["password", "confirm"]),
+        ("/verify.html", ["password", "email"]),
+    ],
 )
 def test_field_points_to_its_announced_error(page: Page, path: str, fields: list[str]) -> None:
     """WCAG 3.3.1, 4.1.3."""
@@ -199,7 +224,7 @@ def test_field_points_to_its_announced_error(page: Page, path: str, fields: list
         expect(page.locator(f"#{name}-error")).to_have_attribute("aria-live", "polite")
 
 
-@pytest.mark.parametrize("path", ["/", "/register.html", "/dashboard.html", "/nothing"])
+@pytest.mark.parametrize("path", PAGES)
 def test_page_has_one_main_part_and_one_heading(page: Page, path: str, signed_in_where_needed: None) -> None:
     page.goto(path)
 
@@ -209,6 +234,6 @@ def test_page_has_one_main_part_and_one_heading(page: Page, path: str, signed_in
 
 @pytest.fixture
 def signed_in_where_needed(request: pytest.FixtureRequest) -> None:
-    """Signs in for the dashboard."""
-    if request.node.callspec.params["path"] == "/dashboard.html":
+    """Signs in for the pages that only signed-in visitors see."""
+    if request.node.callspec.params["path"] in PROTECTED:
         request.getfixturevalue("signed_in")

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from tests.browser.site import Site
-from tests.browser.support import Page, expect, expect_dashboard, fill_login, fill_registration, in_browser
+from tests.browser.support import (
+    Page,
+    expect,
+    expect_dashboard,
+    fill_login,
+    fill_registration,
+    in_browser,
+    open_dashboard,
+)
 
 pytestmark = in_browser
 
@@ -68,6 +79,62 @@ def test_profile_that_is_an_attack_stays_text(page: Page, signed_in: str) -> Non
 
     expect(page.locator("[data-user-id]")).to_have_text(attack)
     assert injected(page) == 0
+
+
+@pytest.mark.parametrize("polyglot", POLYGLOTS)
+def test_device_that_is_an_attack_stays_text(
+    new_context: Callable[..., Any], account: str, polyglot: str, console: list[str]
+) -> None:
+    """Whoever steals a password chooses what his browser calls itself; its owner sees that in the list."""
+    page = new_context(user_agent=f"{polyglot} Firefox/140.0 {polyglot}").new_page()
+
+    open_dashboard(page, account)
+
+    expect(page.locator("#sessions li h3")).to_contain_text("Firefox")
+    assert injected(page) == 0
+    assert console == []
+
+
+@pytest.mark.parametrize("polyglot", POLYGLOTS)
+def test_session_that_is_an_attack_stays_text(page: Page, account: str, polyglot: str) -> None:
+    """Every member of the answer, should a parser or a proxy ever pass more of it on."""
+    moment = "2026-01-21T10:30:00+00:00"
+    texts = dict.fromkeys(("id", "device", "address"), polyglot)
+    times = dict.fromkeys(("created_at", "last_used_at", "expires_at"), moment)
+    other = {**texts, **times, "current": False, "methods": [polyglot]}
+    page.route("**/auth/sessions", lambda route: route.fulfill(json={"sessions": [other]}))
+    page.route("**/auth/sessions/**", lambda route: route.fulfill(json={}))
+
+    open_dashboard(page, account)
+
+    expect(page.locator("#sessions li h3")).to_have_text(polyglot, use_inner_text=True)
+    expect(page.locator("#sessions dd").first).to_have_text(polyglot)
+    assert injected(page) == 0
+    page.locator("#sessions li button").click()
+    expect(page.locator("#sessions").get_by_role("status")).to_have_text(f"{polyglot} is signed out.")
+    assert injected(page) == 0
+
+
+def test_activity_that_is_an_attack_stays_text(page: Page, signed_in: str) -> None:
+    """What a browser calls itself, and events that this page does not know."""
+    attack = POLYGLOTS[0]
+    event = {"at": "2026-01-21T10:30:00+00:00", **dict.fromkeys(("event", "reason", "address", "device"), attack)}
+    page.route("**/auth/audit", lambda route: route.fulfill(json={"events": [event], "next": None}))
+
+    page.goto("/activity.html")
+
+    expect(page.locator("#events h2")).to_have_text(attack)
+    assert injected(page) == 0
+
+
+def test_address_in_an_answer_stays_text(page: Page) -> None:
+    page.route("**/auth/password-reset", lambda route: route.fulfill(status=202, json={}))
+    page.goto("/forgot.html")
+    page.get_by_label("E-mail").fill("<b>kim</b>@example.com")
+    page.get_by_role("button", name="Send the link").click()
+
+    expect(page.locator("[data-address]")).to_have_text("<b>kim</b>@example.com")
+    assert page.locator("main b").count() == 0
 
 
 def test_notice_that_is_an_attack_stays_text(page: Page) -> None:

@@ -429,3 +429,45 @@ DREPPER: tuple[Vector, ...] = (
 BCRYPT_OF_72_X = "$2b$04$vFEU8.T1H8K4Khgj8CB2Pu4P3.axKnLzhHQwJ6eN2CkFsi4u6EzMG"
 PASSLIB_BCRYPT_SHA256_OF_80_X = "$bcrypt-sha256$v=2,t=2b,r=4$pOOorRkjrXg3c0Hg9i5.gu$JOcfuuSlWYqdlF9HYxtL9isPzHa.TLy"
 DJANGO_BCRYPT_SHA256_OF_80_X = "bcrypt_sha256$$2b$04$MJwFlR9A/WLQ/aWDQei0AuGo398HQ5zv/nm17TJXWDxRpoVkvQjb."
+
+FLASK_SECURITY_SALT = "a salt of theirs"
+
+FLASK_SECURITY: tuple[Vector, ...] = (
+    ("bcrypt-plain", PLAIN, "$2b$04$uUCZA1PF9klKy0yYnBeVCOek01SXXBqFOdVo8Ip4jgBznbSwLweWC"),
+    ("bcrypt-non-ascii", NON_ASCII, "$2b$04$QDpghw32VnNh8DgGW2K79eqLfNrG9TeyPAyVfH50xHV8jD9M84Do2"),
+    (
+        "argon2-plain",
+        PLAIN,
+        "$argon2id$v=19$m=64,t=1,p=2$GQPAeA/hHGOsVSplLIVwrg$O9isYJUQO5ba/v7m8ahRJt+aN9dVxAuhCwRZbidMb3o",
+    ),
+    (
+        "argon2-non-ascii",
+        NON_ASCII,
+        "$argon2id$v=19$m=64,t=1,p=2$rTUmpBSi9B7jnFNKKQWA0A$bTjRee0mFLymsYYqSwNvls/vKYaeaRo/bfjBP8LTLHY",
+    ),
+    (
+        "pbkdf2_sha512-plain",
+        PLAIN,
+        "$pbkdf2-sha512$3$8D5nzHmv1XpPKeW8V6pVCg$MNyDDnCjR1M.V98kxemDZ.1Ny/E1xRvk4ixlh0/O9fC7EDo9Pj5d9yWO1pMGqBxk"
+        "S7ipKKQtDlIchT6gMSDJHw",
+    ),
+    (
+        "pbkdf2_sha512-non-ascii",
+        NON_ASCII,
+        "$pbkdf2-sha512$3$G6N0rhVC6B3D2HtPiTHGGA$VpQFr6ZR.emUsgIRY.VFvGmvMhY5wwoxS4cq6d/95EI8X/8S6S1BhvaQFovtU8L1"
+        "kkaqD6VmXppm.1OMTLM1Fg",
+    ),
+    (
+        "sha512_crypt-plain",
+        PLAIN,
+        "$6$rounds=1000$TVMm/Cp0RyPTEdOU$J1hDKXVjgYzh9jvXv8i7wuiWQLJBUBklLAj96TqOCKXGEoSD0DOxaIRxx27wFuAvTFAikeSA"
+        "ca7fmatN3WJ1x.",
+    ),
+    (
+        "sha512_crypt-non-ascii",
+        NON_ASCII,
+        "$6$rounds=1000$hgBaHuHCWlVst3Aw$WAx18dJeByrlPQPp7RFv90RI63jBDrAadPCBzumNkbQ90pmAk5c..c3/EE9jk3yFhsiAL2Aq"
+        "DVAUcgsLnaJYI/",
+    ),
+)
+"""Written by Flask-Security 5.9.2 with its default SECURITY_PASSWORD_SINGLE_HASH."""

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from flask_secureauth.core.extras import MissingExtra
-from flask_secureauth.core.foreign_hashes import verify
+from flask_secureauth.core.foreign_hashes import is_readable, verify
 
 from .foreign_vectors import (
     BCRYPT_OF_72_X,
@@ -61,6 +61,14 @@ def test_changed_character_of_the_hash_is_noticed(vector: Vector) -> None:
     assert verify(changed, password) is False
 
 
+@every_vector
+def test_hash_of_other_software_is_readable_and_a_cut_one_is_not(vector: Vector) -> None:
+    stored = vector[2]
+
+    assert is_readable(stored)
+    assert not is_readable(stored[: len(stored) // 2])
+
+
 def test_sha_crypt_without_rounds_has_5000() -> None:
     stored = BY_NAME["sha256_crypt-rounds-implicit"]
 
@@ -97,6 +105,7 @@ def test_sha_crypt_without_rounds_has_5000() -> None:
 )
 def test_unknown_format_is_no_verdict(stored: str) -> None:
     assert verify(stored, PLAIN) is None
+    assert not is_readable(stored)
 
 
 @pytest.mark.parametrize(
@@ -159,6 +168,7 @@ def test_damaged_hash_is_no_verdict(stored: str) -> None:
 def test_hash_that_asks_for_absurd_work_is_no_verdict(stored: str) -> None:
     """CWE-400: an imported row names its own cost. Computed, any of these would be False, seconds to days later."""
     assert verify(stored, PLAIN) is None
+    assert not is_readable(stored)
 
 
 @pytest.mark.parametrize("stored", [BY_NAME["sha256_crypt-16"], BY_NAME["sha512_crypt-16"]], ids=["sha256", "sha512"])
@@ -224,6 +234,8 @@ def only_core(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_hash_that_needs_a_missing_extra_says_which(name: str, extra: str) -> None:
     with pytest.raises(MissingExtra, match=rf"flask-secureauth\[{extra}\]"):
         verify(BY_NAME[name], PLAIN)
+    with pytest.raises(MissingExtra, match=rf"flask-secureauth\[{extra}\]"):
+        is_readable(BY_NAME[name])
 
 
 @pytest.mark.usefixtures("only_core")

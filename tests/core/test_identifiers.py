@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from itertools import chain
 
 import idna
@@ -13,8 +14,11 @@ from flask_secureauth.core.identifiers import (
     EMAIL_MAX_LENGTH,
     InvalidEmail,
     canonical_email,
+    first_timed_identifier,
+    is_identifier,
     mask_email,
     new_identifier,
+    new_timed_identifier,
     printable,
 )
 
@@ -24,6 +28,34 @@ def test_identifiers_are_32_hex_digits_and_all_different() -> None:
 
     assert len(identifiers) == 1000
     assert all(re.fullmatch("[0-9a-f]{32}", identifier) for identifier in identifiers)
+
+
+def test_timed_identifiers_sort_by_time_and_then_as_they_were_made() -> None:
+    began = datetime(2026, 5, 31, 12, tzinfo=UTC)
+    moments = [
+        began - timedelta(days=9000),
+        began,
+        began,
+        began + timedelta(microseconds=1),
+        datetime(4000, 1, 1, tzinfo=UTC),
+    ]
+
+    identifiers = [new_timed_identifier(moment) for moment in moments]
+
+    assert identifiers == sorted(identifiers)
+    assert all(is_identifier(identifier) for identifier in identifiers)
+    assert len({new_timed_identifier(began) for _ in range(1000)}) == 1000
+
+
+def test_first_timed_identifier_is_between_two_moments() -> None:
+    moment, step = datetime(2026, 5, 31, 12, tzinfo=UTC), timedelta(microseconds=1)
+
+    assert new_timed_identifier(moment - step) < first_timed_identifier(moment) <= new_timed_identifier(moment)
+    assert is_identifier(first_timed_identifier(moment))
+
+
+def test_time_before_the_epoch_is_no_negative_number() -> None:
+    assert first_timed_identifier(datetime.min.replace(tzinfo=UTC)) == "0" * 32
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from flask_secureauth.core import jwt
 from flask_secureauth.core.jwt import ExpiredToken, InvalidToken, TokenIssuer, TokenRules, TokenVerifier
-from flask_secureauth.core.keys import Key, KeyRing, encode_segment, load_key
+from flask_secureauth.core.key_ring import KeyRing
+from flask_secureauth.core.keys import Key, encode_segment, load_key
 
 SECRET = "mB7vKq2xTz9RfWc4LhYp8NdJs3GgUe6A"
 NOW = 1_800_000_000
@@ -433,7 +434,7 @@ def test_refused_token_is_not_remembered(verifications: list[bytes]) -> None:
             verifier.verify(token, NOW)
 
     assert len(verifications) == 2
-    assert len(verifier._verified) == 0
+    assert len(verifier._cache.verified) == 0
 
 
 def test_token_with_another_signature_is_verified_although_its_twin_is_known(verifications: list[bytes]) -> None:
@@ -456,7 +457,7 @@ def test_expired_token_leaves_the_cache(verifications: list[bytes]) -> None:
             verifier.verify(token, NOW + 3605)
 
     assert len(verifications) == 2
-    assert len(verifier._verified) == 0
+    assert len(verifier._cache.verified) == 0
 
 
 def test_cache_is_bounded_and_forgets_the_oldest(monkeypatch: pytest.MonkeyPatch, verifications: list[bytes]) -> None:
@@ -467,13 +468,13 @@ def test_cache_is_bounded_and_forgets_the_oldest(monkeypatch: pytest.MonkeyPatch
         verifier.verify(token, NOW)
     verifications.clear()
 
-    assert len(verifier._verified) == 3
+    assert len(verifier._cache.verified) == 3
     for token in tokens[2:]:
         verifier.verify(token, NOW)
     assert verifications == []
     verifier.verify(tokens[0], NOW)
     assert len(verifications) == 1
-    assert len(verifier._verified) == 3
+    assert len(verifier._cache.verified) == 3
 
 
 def test_cache_of_one_ring_is_no_other_rings() -> None:
@@ -483,6 +484,99 @@ def test_cache_of_one_ring_is_no_other_rings() -> None:
 
     with pytest.raises(InvalidToken, match="unknown key"):
         new_verifier(KeyRing([load_key({"key": SECRET[::-1], "kid": "new"})])).verify(token, NOW)
+
+
+class Source:
+    """A source whose ring is exchanged by hand."""
+
+    origin = "a test"
+
+    def __init__(self, ring: KeyRing) -> None:
+        self.current = ring
+        self.asked: list[float] = []
+
+    def ring(self, now: float) -> KeyRing:
+        self.asked.append(now)
+        return self.current
+
+
+NEW_RING = KeyRing([load_key({"key": SECRET[::-1], "kid": "new"})])
+
+
+def test_new_ring_empties_the_cache() -> None:
+    """J20: a token that was let in before its key was retired is refused at once."""
+    source = Source(KeyRing([HS256]))
+    verifier, token = TokenVerifier(source, RULES), issue()
+    verifier.verify(token, NOW)
+
+    source.current = NEW_RING
+
+    with pytest.raises(InvalidToken, match="unknown key"):
+        verifier.verify(token, NOW)
+    assert verifier.verify(issue(NEW_RING), NOW)["sub"] == "7"
+
+
+def test_same_ring_keeps_the_cache(verifications: list[bytes]) -> None:
+    source = Source(KeyRing([HS256]))
+    verifier, token = TokenVerifier(source, RULES), issue()
+
+    for later in range(3):
+        verifier.verify(token, NOW + later)
+
+    assert len(verifications) == 1
+    assert source.asked == [NOW, NOW + 1, NOW + 2]
+
+
+def test_thread_with_the_old_ring_brings_no_token_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """J20, CWE-362: a key is retired while a thread verifies a token of it."""
+    source = Source(KeyRing([HS256]))
+    verifier, token, new = TokenVerifier(source, RULES), issue(), issue(NEW_RING)
+    original = Key.verify
+
+    def retire_meanwhile(self: Key, message: bytes, signature: bytes) -> bool:
+        if source.current is not NEW_RING:
+            source.current = NEW_RING
+            verifier.verify(new, NOW)  # Another thread's request.
+        return original(self, message, signature)
+
+    monkeypatch.setattr(Key, "verify", retire_meanwhile)
+    assert verifier.verify(token, NOW)["sub"] == "7"  # It came in before the key was retired.
+
+    with pytest.raises(InvalidToken, match="unknown key"):
+        verifier.verify(token, NOW)
+
+
+def test_ring_of_before_that_comes_back_has_forgotten_everything(verifications: list[bytes]) -> None:
+    """A thread that asked early and verifies late turns the clock back for one request only."""
+    old = KeyRing([HS256])
+    source = Source(old)
+    verifier, token = TokenVerifier(source, RULES), issue()
+    for ring in (old, NEW_RING, old):
+        source.current = ring
+        verifier.verify(issue(NEW_RING) if ring is NEW_RING else token, NOW)
+
+    assert len(verifications) == 3
+
+
+def test_issuer_signs_with_the_ring_of_the_moment() -> None:
+    source = Source(KeyRing([HS256]))
+    issuer = TokenIssuer(source, RULES)
+    source.current = NEW_RING
+
+    token = issuer.issue(subject="7", session_id=SESSION, auth_time=NOW, methods=["pwd"], now=NOW)
+
+    assert pyjwt.get_unverified_header(token)["kid"] == "new"
+    assert source.asked == [NOW]
+
+
+def test_no_source_is_asked_before_a_token_comes() -> None:
+    """An app starts although the key set that it will verify with cannot be fetched yet."""
+    source = Source(KeyRing([HS256]))
+
+    TokenVerifier(source, RULES)
+    TokenIssuer(source, RULES)
+
+    assert source.asked == []
 
 
 def test_cache_stays_bounded_under_threads(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -509,7 +603,7 @@ def test_cache_stays_bounded_under_threads(monkeypatch: pytest.MonkeyPatch) -> N
         thread.join(10)
 
     assert failures == []
-    assert len(verifier._verified) <= 4
+    assert len(verifier._cache.verified) <= 4
 
 
 @pytest.mark.parametrize("subject", ["", "x" * 256])

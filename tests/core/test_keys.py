@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,32 +19,9 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from flask_secureauth.core.extras import MissingExtra
-from flask_secureauth.core.keys import InvalidKey, KeyRing, derived_signing_key, encode_segment, load_key, weakness
-
-SECRET = "mB7vKq2xTz9RfWc4LhYp8NdJs3GgUe6A"
-OTHER_SECRET = "Zr5tHw8yQn2VkXb7MjDf4CpGs9LaEu3T"
-
-
-def private_pem(key: Any) -> str:
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
-
-
-def public_pem(key: Any) -> str:
-    return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
-
-
-@pytest.fixture(scope="module")
-def pems() -> dict[str, tuple[str, str]]:
-    """The private and the public PEM for each asymmetric algorithm."""
-    keys = {
-        "ES256": ec.generate_private_key(ec.SECP256R1()),
-        "EdDSA": ed25519.Ed25519PrivateKey.generate(),
-        "PS256": rsa.generate_private_key(65537, 3072),
-    }
-    return {algorithm: (private_pem(key), public_pem(key)) for algorithm, key in keys.items()}
-
-
-every_asymmetric = pytest.mark.parametrize("algorithm", ["ES256", "EdDSA", "PS256"])
+from flask_secureauth.core.keys import InvalidKey, derived_signing_key, encode_segment, load_jwk, load_key
+from flask_secureauth.core.secrets import derive_key, weakness
+from tests.core.conftest import OTHER_SECRET, SECRET, every_asymmetric, new_private_key, private_pem, public_pem
 
 
 @pytest.mark.parametrize("spec", [SECRET, SECRET.encode(), {"key": SECRET}, {"key": SECRET, "alg": "HS256"}])
@@ -345,53 +323,136 @@ def test_weak_secret_derives_no_key(secret: str) -> None:
         derived_signing_key(secret)
 
 
-def test_ring_signs_with_its_first_key_and_finds_all() -> None:
-    new, old = load_key(SECRET), load_key(OTHER_SECRET)
-    ring = KeyRing(iter([new, old]))
-
-    assert ring.signing is new
-    assert ring.find(old.kid) is old
-
-
-@pytest.mark.parametrize("kid", ["", "unknown", "../../dev/null", None, 5, ["a"], {}, 1.0])
-def test_ring_finds_no_other_key(kid: object) -> None:
-    """J4 and J20."""
-    assert KeyRing([load_key(SECRET)]).find(kid) is None
-
-
-def test_empty_ring_is_refused() -> None:
-    with pytest.raises(InvalidKey, match="empty"):
-        KeyRing([])
-
-
-def test_ring_with_a_public_first_key_is_refused(pems: dict[str, tuple[str, str]]) -> None:
-    with pytest.raises(InvalidKey, match="the first key signs"):
-        KeyRing([load_key(pems["ES256"][1]), load_key(pems["EdDSA"][0])])
-
-
-@every_asymmetric
-def test_ring_of_secrets_and_pems_is_refused(pems: dict[str, tuple[str, str]], algorithm: str) -> None:
-    """J2, RFC 8725 section 2.1: the public key would be an HMAC secret that everybody has."""
-    for pem in pems[algorithm]:
-        with pytest.raises(InvalidKey, match="never share a ring"):
-            KeyRing([load_key(SECRET), load_key(pem)])
-
-
-def test_ring_of_several_asymmetric_algorithms_is_allowed(pems: dict[str, tuple[str, str]]) -> None:
-    ring = KeyRing([load_key(pems["ES256"][0]), load_key(pems["EdDSA"][1]), load_key(pems["PS256"][1])])
-
-    assert [key.algorithm for key in ring.keys] == ["ES256", "EdDSA", "PS256"]
-
-
-def test_ring_with_one_kid_twice_is_refused() -> None:
-    """Which key a token names would depend on the order."""
-    with pytest.raises(InvalidKey, match="same kid"):
-        KeyRing([load_key({"key": SECRET, "kid": "a"}), load_key({"key": OTHER_SECRET, "kid": "a"})])
-    with pytest.raises(InvalidKey, match="same kid"):
-        KeyRing([load_key(SECRET), load_key(SECRET)])
-
-
 def test_public_key_text_is_no_secret() -> None:
     """CVE-2022-29217: whoever holds the public half could sign with it."""
     with pytest.raises(InvalidKey, match="public key in disguise"):
         load_key("ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABgQDZ kim@laptop")
+
+
+@every_asymmetric
+def test_derived_bytes_depend_on_the_key_and_not_on_how_its_pem_is_written(algorithm: str) -> None:
+    """Sessions must outlive openssl writing the same key in another form."""
+    key = new_private_key(algorithm)
+    forms = [PrivateFormat.PKCS8] if algorithm == "EdDSA" else [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL]
+    texts = [key.private_bytes(Encoding.PEM, form, NoEncryption()) for form in forms]
+    texts.append(texts[0].replace(b"\n", b"\r\n"))
+
+    derived = {load_key(text).derive("purpose") for text in texts}
+
+    assert len(set(texts)) == len(texts) > 1
+    assert len(derived) == 1
+    assert len(derived.pop() or b"") == 32
+
+
+@pytest.mark.parametrize("spec", [SECRET, "ES256", "EdDSA", "PS256"])
+def test_derived_bytes_differ_by_purpose_and_by_key(spec: str) -> None:
+    """ASVS 11.2: one key, one use."""
+    first, second = (
+        load_key(private_pem(new_private_key(spec))) if spec != SECRET else load_key(secret)
+        for secret in (SECRET, OTHER_SECRET)
+    )
+
+    derived = {key.derive(purpose) for key in (first, second) for purpose in ("a", "b")}
+
+    assert len(derived) == 4
+    assert first.derive("a") == first.derive("a")
+
+
+def test_derived_bytes_of_a_secret_are_hkdf() -> None:
+    assert load_key(SECRET).derive("purpose") == derive_key(SECRET.encode(), "purpose")
+
+
+@every_asymmetric
+def test_public_key_derives_nothing(pems: dict[str, tuple[str, str]], algorithm: str) -> None:
+    assert load_key(pems[algorithm][1]).derive("purpose") is None
+
+
+PUBLIC_MEMBERS = {
+    "ES256": {"kty": "EC", "crv": "P-256", "x": ..., "y": ...},
+    "EdDSA": {"kty": "OKP", "crv": "Ed25519", "x": ...},
+    "PS256": {"kty": "RSA", "n": ..., "e": "AQAB"},
+}
+
+
+@every_asymmetric
+@pytest.mark.parametrize("half", [0, 1], ids=["private", "public"])
+def test_jwk_has_the_public_members_and_no_others(pems: dict[str, tuple[str, str]], algorithm: str, half: int) -> None:
+    """J20, RFC 7517 section 4, RFC 8037 section 2: no d, no p, no q, no k."""
+    members = load_key({"key": pems[algorithm][half], "kid": "a"}).public_jwk() or {}
+
+    expected = PUBLIC_MEMBERS[algorithm] | {"kid": "a", "use": "sig", "alg": algorithm}
+    assert members.keys() == expected.keys()
+    assert {name: value for name, value in expected.items() if value is not ...}.items() <= members.items()
+
+
+def test_secret_has_no_jwk() -> None:
+    """J20: a symmetric key is never published."""
+    assert load_key(SECRET).public_jwk() is None
+
+
+@every_asymmetric
+def test_jwk_is_read_back_as_the_public_key(pems: dict[str, tuple[str, str]], algorithm: str) -> None:
+    private = load_key(pems[algorithm][0])
+
+    public = load_jwk(private.public_jwk() or {})
+
+    assert (public.kid, public.algorithm, public.signing_key) == (private.kid, algorithm, None)
+    assert public.verify(b"message", private.sign(b"message"))
+    assert not public.verify(b"other", private.sign(b"message"))
+
+
+def test_jwk_tells_when_a_key_begins_to_sign(pems: dict[str, tuple[str, str]]) -> None:
+    key = replace(load_key(pems["ES256"][0]), signs_from=1_800_000_000)
+    members = key.public_jwk() or {}
+
+    assert members["nbf"] == 1_800_000_000
+    assert load_jwk(members).signs_from == 1_800_000_000
+
+
+JWK_CHANGES: dict[str, tuple[dict[str, Any], str]] = {
+    "no alg": ({"alg": ...}, "another algorithm"),
+    "RS256": ({"alg": "RS256"}, "another algorithm"),
+    "HS256": ({"alg": "HS256", "kty": "oct", "k": "AAAA"}, "another algorithm"),
+    "alg of another type": ({"alg": "EdDSA"}, "another algorithm"),
+    "alg none": ({"alg": "none"}, "another algorithm"),
+    "alg list": ({"alg": ["ES256"]}, "another algorithm"),
+    "no kty": ({"kty": ...}, "another algorithm"),
+    "kty list": ({"kty": ["EC"]}, "another algorithm"),
+    "other curve": ({"crv": "P-384"}, "cannot be read"),
+    "secp256k1": ({"crv": "secp256k1"}, "another algorithm|cannot be read"),
+    "for encryption": ({"use": "enc"}, "another use"),
+    "no use": ({"use": ...}, "another use"),
+    "no kid": ({"kid": ...}, "no kid"),
+    "kid number": ({"kid": 1}, "no kid"),
+    "kid path": ({"kid": "../../dev/null"}, "no kid"),
+    "kid long": ({"kid": "k" * 65}, "no kid"),
+    "nbf text": ({"nbf": "1"}, "no time"),
+    "nbf true": ({"nbf": True}, "no time"),
+    "nbf negative": ({"nbf": -1}, "no time"),
+    "nbf giant": ({"nbf": 10**20}, "no time"),
+    "no x": ({"x": ...}, "cannot be read"),
+    "x number": ({"x": 1}, "cannot be read"),
+    "x short": ({"x": "AAAA"}, "cannot be read"),
+    "x no base64": ({"x": "\u00e9" * 43}, "cannot be read"),
+    "no point of the curve": ({"x": "A" * 43}, "cannot be read"),
+}
+
+
+@pytest.mark.parametrize("change", JWK_CHANGES)
+def test_jwk_that_is_none_of_ours_is_refused(pems: dict[str, tuple[str, str]], change: str) -> None:
+    """J2, J3 and J4: what may stand in the key set of a service that also does other things."""
+    members, reason = JWK_CHANGES[change]
+    merged = (load_key(pems["ES256"][0]).public_jwk() or {}) | members
+
+    with pytest.raises(InvalidKey, match=reason):
+        load_jwk({name: value for name, value in merged.items() if value is not ...})
+
+
+def test_small_rsa_jwk_is_refused_unless_insecure_keys_are_allowed() -> None:
+    """ASVS appendix C."""
+    pem = private_pem(rsa.generate_private_key(65537, 2048))
+    members = load_key(pem, allow_insecure=True).public_jwk() or {}
+
+    with pytest.raises(InvalidKey, match="3072"):
+        load_jwk(members)
+    assert load_jwk(members, allow_insecure=True).algorithm == "PS256"

@@ -23,10 +23,11 @@ from flask_secureauth.core.passwords import (
     PasswordScheme,
     WeakMethod,
     WerkzeugScheme,
+    is_readable,
     parse_scheme,
 )
 
-from .foreign_vectors import BCRYPT_OF_72_X, DJANGO, PASSLIB, PLAIN
+from .foreign_vectors import BCRYPT_OF_72_X, DJANGO, FLASK_SECURITY, FLASK_SECURITY_SALT, PASSLIB, PLAIN, Vector
 
 CHEAP = "scrypt:128:1:1"
 CHEAP_ARGON2 = "argon2id:m=64,t=1,p=1"
@@ -483,3 +484,46 @@ def test_failed_hash_gives_its_slot_back() -> None:
             hasher.hash("fail")
 
     assert hasher.verify(hasher.hash("x"), "x")
+
+
+def salted(salt: str | None) -> PasswordHasher:
+    scheme = parse_scheme("scrypt:128:1:1", allow_weak=True)
+    return PasswordHasher(scheme, concurrency=1, max_waiting=0, max_wait=1, flask_security_salt=salt)
+
+
+@pytest.mark.parametrize("vector", FLASK_SECURITY, ids=lambda vector: vector[0])
+def test_marked_hash_of_flask_security_belongs_to_its_password_and_salt(vector: Vector) -> None:
+    _, password, stored = vector
+    marked, ours = f"flask-security${stored}", salted(FLASK_SECURITY_SALT)
+
+    assert ours.verify(marked, password)
+    assert ours.needs_rehash(marked)
+    assert not ours.verify(marked, f"{password}x")
+    assert not ours.verify(marked, "\ud800")
+    assert not ours.verify(stored, password)
+    assert not salted("another").verify(marked, password)
+
+
+def test_marked_hash_without_the_salt_is_logged_and_costs_one_live_hash(caplog: pytest.LogCaptureFixture) -> None:
+    _, password, stored = FLASK_SECURITY[0]
+
+    assert not salted(None).verify(f"flask-security${stored}", password)
+    assert caplog.messages == ["A stored hash cannot be verified without SECUREAUTH_PASSWORD_FLASK_SECURITY_SALT."]
+
+
+@pytest.mark.parametrize(
+    ("stored", "expected"),
+    [
+        (f"scrypt:32768:8:3$salt${'0' * 128}", True),
+        (f"scrypt:32768:8:3$salt${'0' * 100}", False),
+        (f"pbkdf2:sha256:600000$salt${'0' * 64}", True),
+        (f"pbkdf2:sha1:1000$salt${'0' * 40}", True),
+        (f"pbkdf2:sha256:600000$salt${'0' * 63}", False),
+        (f"pbkdf2:sha3:600000$salt${'0' * 64}", False),
+        (f"pbkdf2:sha256:10000001$salt${'0' * 64}", False),
+        (f"scrypt:1048576:8:3$salt${'0' * 128}", False),
+        ("secret", False),
+    ],
+)
+def test_hash_is_readable_when_it_is_whole_known_and_affordable(stored: str, expected: bool) -> None:
+    assert is_readable(stored) is expected

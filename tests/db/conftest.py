@@ -13,12 +13,13 @@ from flask import Flask
 from sqlalchemy import Engine, create_engine, event, inspect, make_url
 from sqlalchemy.pool import NullPool
 
-from flask_secureauth import current_user, jwt_required
+from flask_secureauth import BUILTIN, current_user, jwt_required
 from flask_secureauth.web.state import AuthState
 from tests.conftest import new_sqlalchemy
 from tests.db.models import MakeModel
 
 T = TypeVar("T")
+TABLES = [table.__tablename__ for feature in BUILTIN for table in feature.tables]
 
 
 def state_of(app: Flask) -> AuthState:

@@ -16,6 +16,7 @@ from flask_secureauth.core.passwords import PasswordHasher
 from flask_secureauth.events import user_logged_out
 from flask_secureauth.features.registration import RegistrationService, UserExists
 from flask_secureauth.features.sessions.service import SessionService
+from flask_secureauth.features.sessions.tables import SessionMixin
 from tests.conftest import PASSWORD, bearer, sign_in, sign_up
 from tests.db.conftest import counted, elsewhere, state_of
 
@@ -28,20 +29,20 @@ def test_revocation_in_an_old_snapshot_sees_that_it_came_second(app: Flask) -> N
     sign_up(client)
     token = sign_in(client)
     state = state_of(app)
-    service = state.service(SessionService)
+    service, model = state.service(SessionService), state.models[SessionMixin]
     claims = state.verifier.verify(token, state.clock.timestamp())
     with app.app_context():
-        row = select(service._model.revoked_at)
+        row = select(model.revoked_at)
         assert state.database.session.execute(row).all() == [(None,)]
 
         response = elsewhere(lambda: app.test_client().post("/auth/logout", headers=bearer(token)))
         assert response.status_code == 200
 
         with pytest.raises(SessionRevoked), state.database.transaction():
-            service.revoke(claims, reason="late")
+            service.logout(claims, scope="local")
 
     with app.app_context():
-        reason = select(service._model.revoke_reason)
+        reason = select(model.revoke_reason)
         assert state.database.session.scalars(reason).all() == ["logout"]
 
 
@@ -79,9 +80,10 @@ def test_revocation_is_one_conditional_update(app: Flask) -> None:
     claims = state.verifier.verify(token, state.clock.timestamp())
 
     with app.app_context(), counted(app) as statements, state.database.transaction():
-        state.service(SessionService).revoke(claims, reason="test")
+        state.service(SessionService).logout(claims, scope="local")
 
-    (statement,) = statements
+    statement, audit = statements
+    assert audit.startswith("INSERT INTO secureauth_audit")
     assert statement.startswith("UPDATE")
     assert "revoked_at IS NULL" in statement
 

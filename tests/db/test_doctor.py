@@ -9,10 +9,10 @@ import pytest
 from flask import Flask
 from sqlalchemy import Engine, text
 
-from flask_secureauth import UserMixin
+from flask_secureauth import BUILTIN, UserMixin
 from flask_secureauth.db.doctor import examine
 from tests.conftest import new_sqlalchemy
-from tests.db.conftest import kind_of, state_of
+from tests.db.conftest import TABLES, kind_of, state_of
 
 MARIADB = pytest.mark.parametrize("database_url", ["mariadb"], indirect=True)
 PING = {"pool_pre_ping": True}
@@ -58,13 +58,13 @@ def test_missing_table_is_named(make_app: Callable[..., Flask], raw: Engine) -> 
 @pytest.mark.every_database
 def test_check_exits_with_1_on_a_problem(make_app: Callable[..., Flask], raw: Engine) -> None:
     app = make_app(SQLALCHEMY_ENGINE_OPTIONS=PING)
-    _execute(raw, "DROP TABLE secureauth_sessions", "DROP TABLE users")
+    _execute(raw, *(f"DROP TABLE {table}" for table in (*TABLES, "users")))
 
     result = app.test_cli_runner().invoke(args=["secureauth", "check"])
 
     assert result.exit_code == 1
     assert "The table users is missing" in result.output
-    assert "2 to mend." in result.output
+    assert f"{len(TABLES) + 1} to mend." in result.output
 
 
 @pytest.mark.every_database
@@ -102,7 +102,8 @@ def test_lost_connections_are_foreseen_on_servers(make_app: Callable[..., Flask]
 @MARIADB
 def test_table_without_transactions_is_named(make_app: Callable[..., Flask], raw: Engine) -> None:
     """M16: MyISAM ignores transactions and foreign keys."""
-    app = make_app(SQLALCHEMY_ENGINE_OPTIONS=PING)
+    features = tuple(feature for feature in BUILTIN if feature.name == "sessions")
+    app = make_app(secure_auth={"features": features}, SQLALCHEMY_ENGINE_OPTIONS=PING)
     _execute(
         raw,
         "CREATE TABLE copied LIKE secureauth_sessions",

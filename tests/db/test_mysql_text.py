@@ -14,8 +14,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from werkzeug.security import generate_password_hash
 
 from flask_secureauth import ProfileSchema, RegistrationSchema, UserMixin
+from flask_secureauth.base_settings import PasswordSettings
 from flask_secureauth.core.passwords import parse_scheme
-from flask_secureauth.settings import PasswordSettings
 from tests.conftest import PASSWORD, bearer, new_sqlalchemy, sign_in, sign_up
 from tests.db.conftest import engine_of, kind_of, state_of
 

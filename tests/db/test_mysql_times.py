@@ -12,6 +12,7 @@ from flask import Flask
 from sqlalchemy import Engine, select, text
 
 from flask_secureauth.db.mixins import to_column
+from flask_secureauth.features.sessions.tables import SessionMixin
 from flask_secureauth.testing import frozen_clock
 from tests.conftest import bearer, sign_in, sign_up
 from tests.db.conftest import kind_of, state_of
@@ -76,11 +77,11 @@ def test_stored_time_is_utc(shifted: Flask, raw: Engine, moment: datetime) -> No
         sign_in(client)
 
     state = state_of(shifted)
-    session = state.sessions._model
+    session = state.models[SessionMixin]
     with raw.connect() as connection:
         created, expires = connection.execute(select(session.created_at, session.expires_at)).one()
     assert created == to_column(moment)
-    assert expires == to_column(moment + timedelta(days=30))
+    assert expires == to_column(moment + timedelta(hours=24))
 
 
 @pytest.mark.parametrize("seconds", [-0.001, 0.001])

@@ -14,7 +14,7 @@ from werkzeug.security import generate_password_hash
 from flask_secureauth import current_user, get_jwt_identity, jwt_required
 from flask_secureauth.core.passwords import PasswordHasher
 from flask_secureauth.testing import frozen_clock
-from tests.conftest import PASSWORD, bearer, sign_in, sign_up
+from tests.conftest import PASSWORD, THROTTLED, bearer, sign_in, sign_up
 from tests.db.conftest import counted, engine_of, state_of
 
 pytestmark = pytest.mark.every_database
@@ -91,8 +91,8 @@ def test_refused_token_makes_no_statement(visit: Visit, token: str | None) -> No
 
 
 @pytest.mark.parametrize("old_method", [None, "pbkdf2:sha256:10"], ids=["current hash", "hash to renew"])
-def test_sign_in_makes_two_statements_and_the_insert(visit: Visit, old_method: str | None) -> None:
-    """Issue 2: the look, the lock of the row that also renews an old hash, and the session."""
+def test_sign_in_makes_six_statements(visit: Visit, old_method: str | None) -> None:
+    """Issue 2: the look, the hash that is still the same or renewed, the lock, the session, the count; the audit."""
     client, _ = visit()
     if old_method:
         table = state_of(client.application).user_model.__table__
@@ -101,23 +101,45 @@ def test_sign_in_makes_two_statements_and_the_insert(visit: Visit, old_method: s
             connection.execute(update(table).values(password_hash=old))
     with counted(client.application) as statements:
         sign_in(client)
-    assert [statement.split()[0] for statement in statements] == ["SELECT", "UPDATE", "INSERT"]
+    words = [statement.split()[0] for statement in statements]
+    assert words == ["SELECT", "UPDATE", "UPDATE", "INSERT", "SELECT", "INSERT"]
 
 
-def test_registration_makes_one_insert(visit: Visit) -> None:
-    """mysql.md M12: nobody looks before."""
+def test_sign_in_that_is_counted_makes_six_more(visit: Visit) -> None:
+    """Request, failures of the client, the account for spraying, spraying, the address; and all taken back by one."""
+    client, _ = visit(**THROTTLED)
+    with counted(client.application) as statements:
+        sign_in(client)
+    words = [statement.split()[0] for statement in statements]
+    ours = [statement for statement in statements if "secureauth_throttling" in statement]
+    assert words == ["INSERT", "SELECT", *["INSERT"] * 4, *["UPDATE"] * 2, "INSERT", "SELECT", "UPDATE", "INSERT"]
+    assert len(ours) == 6
+
+
+def test_registration_inserts_before_it_looks(visit: Visit) -> None:
+    """mysql.md M12: nobody looks before. Afterwards: whether the address is kept for who gave it up lately."""
     client, _ = visit()
     with counted(client.application) as statements:
         sign_up(client, "lee@example.com")
-    assert [statement.split()[0] for statement in statements] == ["INSERT"]
+    assert [statement.split()[0] for statement in statements] == ["INSERT", "SELECT", "INSERT"]
 
 
-def test_logout_makes_the_look_and_one_update(visit: Visit) -> None:
+def test_logout_makes_the_look_one_update_and_the_audit(visit: Visit) -> None:
     """mysql.md M9: the update decides, no second look."""
     client, headers = visit()
     with counted(client.application) as statements:
         assert client.post("/auth/logout", headers=headers).status_code == 200
-    assert [statement.split()[0] for statement in statements] == ["SELECT", "UPDATE"]
+    assert [statement.split()[0] for statement in statements] == ["SELECT", "UPDATE", "INSERT"]
+
+
+def test_sessions_that_end_together_make_one_insert(visit: Visit) -> None:
+    """Each is a row of the audit, and all rows of a transaction are one statement."""
+    client, headers = visit()
+    for _ in range(3):
+        sign_in(client)
+    with counted(client.application) as statements:
+        assert client.post("/auth/logout", json={"scope": "others"}, headers=headers).status_code == 200
+    assert [statement.split()[0] for statement in statements] == ["SELECT", "UPDATE", "SELECT", "INSERT"]
 
 
 def test_health_makes_no_statement(client: FlaskClient, app: Flask) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -13,10 +14,14 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import IntegrityError
 
 from flask_secureauth import BUILTIN, AuthError, Feature, user_registered
+from flask_secureauth.core.identifiers import new_timed_identifier
+from flask_secureauth.db.mixins import to_column
 from flask_secureauth.errors import DatabaseUnavailable, FreshLoginRequired, InvalidInput
 from flask_secureauth.events import UserRegistered
+from flask_secureauth.features.audit.tables import AuditMixin
 from tests.conftest import PASSWORD, sign_in, sign_up
-from tests.db.conftest import state_of
+from tests.db.conftest import counted, state_of
+from tests.features.test_audit import audit_rows
 
 pytestmark = pytest.mark.every_database
 
@@ -191,3 +196,56 @@ def test_request_after_a_crash_works(make_app: Callable[..., Flask]) -> None:
 
     assert client.post("/users", json=body).status_code == 201
     assert sign_in(client)
+
+
+def test_rows_for_the_commit_are_inserted_last_and_in_one_statement(app: Flask) -> None:
+    """What only writes down what happened holds no lock while the rest is done."""
+    state = state_of(app)
+    rows = [_audit_row("first"), _audit_row("second"), _audit_row("third")]
+    with counted(app) as statements, app.app_context(), state.database.transaction():
+        state.database.insert_at_commit(state.models[AuditMixin], rows[:2])
+        state.database.session.execute(text("SELECT 1"))
+        state.database.insert_at_commit(state.models[AuditMixin], rows[2:])
+
+    assert [statement.split()[0] for statement in statements] == ["SELECT", "INSERT"]
+    assert [row.event for row in audit_rows(app)] == ["first", "second", "third"]
+
+
+def test_rows_for_the_commit_of_a_crash_are_forgotten(app: Flask) -> None:
+    state = state_of(app)
+
+    def crash() -> None:
+        with state.database.transaction():
+            state.database.insert_at_commit(state.models[AuditMixin], [_audit_row("undone")])
+            raise ValueError("crash")
+
+    with app.app_context():
+        with pytest.raises(ValueError, match="crash"):
+            crash()
+        with state.database.transaction():
+            state.database.insert_at_commit(state.models[AuditMixin], [_audit_row("undone, too")])
+            state.database.undo()
+        with state.database.transaction():
+            pass
+
+    assert audit_rows(app) == []
+
+
+def test_row_that_is_refused_at_the_commit_undoes_everything(app: Flask, raw: Engine, told: list[int]) -> None:
+    state = state_of(app)
+    row = _audit_row("twice")
+
+    def write() -> None:
+        with state.database.transaction():
+            _write(app)
+            state.database.insert_at_commit(state.models[AuditMixin], [row, row])
+
+    with app.app_context(), pytest.raises(IntegrityError):
+        write()
+
+    assert (_count(raw), audit_rows(app), told) == (0, [], [])
+
+
+def _audit_row(event: str) -> dict[str, Any]:
+    now = datetime(2026, 5, 31, 12, tzinfo=UTC)
+    return {"id": new_timed_identifier(now), "at": to_column(now), "event": event, "user_agent": ""}

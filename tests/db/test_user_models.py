@@ -14,7 +14,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from flask_secureauth import ConfigurationError, SecureAuth, UserMixin, current_user, jwt_required
 from flask_secureauth.testing import signed_in_client
 from tests.conftest import bearer, new_sqlalchemy, sign_in, sign_up
-from tests.db.conftest import counted, state_of
+from tests.db.conftest import TABLES, counted, state_of
 from tests.db.models import (
     MODELS,
     MakeModel,
@@ -189,7 +189,7 @@ def test_users_of_another_bind_live_in_their_own_database(
     with app.app_context():
         db.create_all()
         assert inspect(db.engine).get_table_names() == []
-        assert set(inspect(db.engines["people"]).get_table_names()) == {"users", "secureauth_sessions"}
+        assert set(inspect(db.engines["people"]).get_table_names()) == {"users", *TABLES}
     client = app.test_client()
     sign_up(client)
     headers = bearer(sign_in(client))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -142,11 +143,18 @@ def test_database_url_without_its_driver_names_what_to_install(
 
 
 def test_every_problem_is_named_at_once(tmp_path: Path) -> None:
-    environment = {"SECRET_KEY": "dev", "JWT_SECRET_KEY": "dev", "DB_HOST": "localhost"}
+    environment = {
+        "SECRET_KEY": "dev",
+        "JWT_SECRET_KEY": "dev",
+        "DB_HOST": "localhost",
+        "MAIL_SERVER": "localhost",
+        "TRUSTED_PROXIES": "all",
+    }
 
     problems = problems_of(tmp_path, environment)
 
-    assert all(name in problems for name in ("SECRET_KEY: ", "JWT_SECRET_KEY: ", "DB_USER", "DB_NAME"))
+    names = ("SECRET_KEY: ", "JWT_SECRET_KEY: ", "DB_USER", "DB_NAME", "MAIL_DEFAULT_SENDER", "TRUSTED_PROXIES")
+    assert all(name in problems for name in names)
 
 
 @pytest.mark.parametrize("name", ["SECRET_KEY", "JWT_SECRET_KEY"])
@@ -237,7 +245,7 @@ def test_env_example_starts_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyP
     example = Path(__file__).parents[2] / ".env.example"
     (tmp_path / ".env").write_text(example.read_text())
     monkeypatch.chdir(tmp_path)
-    for name in [*SECRETS, *MYSQL, "DATABASE_URL", "DEBUG"]:
+    for name in re.findall(r"^(\w+)=", example.read_text(), re.MULTILINE):
         monkeypatch.delenv(name, raising=False)
 
     config = read_config(tmp_path / "instance", read_environment())
@@ -252,6 +260,84 @@ def test_password_rule_is_the_length_alone(tmp_path: Path) -> None:
 
     assert config["SECUREAUTH_PASSWORD_REFUSE_COMMON"] is False
     assert config["SECUREAUTH_PASSWORD_REFUSE_CONTEXT"] is False
+
+
+MAIL = {"MAIL_SERVER": "mail.example.com", "MAIL_DEFAULT_SENDER": "app@example.com"}
+
+
+def test_mail_is_printed_without_a_server(tmp_path: Path) -> None:
+    assert read_config(tmp_path, SECRETS)["SECUREAUTH_MAIL_TRANSPORT"] == "console"
+
+
+def test_mail_goes_to_the_server(tmp_path: Path) -> None:
+    account = {"MAIL_USERNAME": "app", "MAIL_PASSWORD": "p@ss", "MAIL_USE_TLS": "True"}
+
+    config = read_config(tmp_path, {**SECRETS, **MAIL, **account})
+
+    assert config["SECUREAUTH_MAIL_TRANSPORT"] == "flask_mail"
+    assert {name: value for name, value in config.items() if name.startswith("MAIL_")} == {
+        **MAIL,
+        **account,
+        "MAIL_PORT": 587,
+        "MAIL_USE_TLS": True,
+        "MAIL_USE_SSL": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "port"),
+    [({}, 25), ({"MAIL_USE_TLS": "yes"}, 587), ({"MAIL_USE_SSL": "1"}, 465), ({"MAIL_PORT": "2525"}, 2525)],
+)
+def test_port_of_the_mail_server_follows_its_encryption(tmp_path: Path, given: dict[str, str], port: int) -> None:
+    assert read_config(tmp_path, {**SECRETS, **MAIL, **given})["MAIL_PORT"] == port
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({"MAIL_DEFAULT_SENDER": ""}, "MAIL_DEFAULT_SENDER, the address that mails come from, is not."),
+        ({"MAIL_PORT": "smtp"}, "MAIL_PORT must be a number"),
+        ({"MAIL_USERNAME": "app"}, "MAIL_USERNAME and MAIL_PASSWORD go together"),
+        ({"MAIL_PASSWORD": "app"}, "MAIL_USERNAME and MAIL_PASSWORD go together"),
+        ({"MAIL_USE_TLS": "tls"}, "MAIL_USE_TLS must be True or False."),
+        ({"MAIL_USE_SSL": "ssl"}, "MAIL_USE_SSL must be True or False."),
+        ({"MAIL_USE_TLS": "1", "MAIL_USE_SSL": "1"}, "MAIL_USE_TLS and MAIL_USE_SSL exclude each other"),
+        ({"PUBLIC_URL": "http://app.example"}, "PUBLIC_URL must be a URL such as https://app.example"),
+        ({"PUBLIC_URL": "app.example"}, "PUBLIC_URL must be a URL such as https://app.example"),
+        ({"TRUSTED_PROXIES": "-1"}, "TRUSTED_PROXIES must be the number of proxies"),
+        ({"TRUSTED_PROXIES": "17"}, "TRUSTED_PROXIES must be the number of proxies"),
+        ({"TRUSTED_PROXIES": "10.0.0.1"}, "TRUSTED_PROXIES must be the number of proxies"),
+        ({"EMAIL_VERIFICATION": "yes"}, "EMAIL_VERIFICATION must be one of off, optional, required."),
+    ],
+)
+def test_wrong_setting_for_mail_or_visitors_is_explained(tmp_path: Path, given: dict[str, str], problem: str) -> None:
+    assert problem in problems_of(tmp_path, {**SECRETS, **MAIL, **given})
+
+
+@pytest.mark.parametrize(
+    ("given", "url"),
+    [
+        ({}, "http://127.0.0.1:5000"),
+        ({"PORT": "8080"}, "http://127.0.0.1:8080"),
+        ({"PORT": "0"}, "http://127.0.0.1:5000"),
+        ({"PORT": "8080", "PUBLIC_URL": "https://app.example"}, "https://app.example"),
+    ],
+)
+def test_links_begin_where_visitors_find_the_app(tmp_path: Path, given: dict[str, str], url: str) -> None:
+    assert read_config(tmp_path, {**SECRETS, **given})["SECUREAUTH_PUBLIC_URL"] == url
+
+
+def test_visitors_are_trusted_as_far_as_it_is_said(tmp_path: Path) -> None:
+    config = read_config(tmp_path, {**SECRETS, "TRUSTED_PROXIES": "2", "EMAIL_VERIFICATION": " Required "})
+
+    assert config["SECUREAUTH_TRUSTED_PROXIES"] == 2
+    assert config["SECUREAUTH_EMAIL_VERIFICATION_MODE"] == "required"
+
+
+def test_nothing_said_keeps_the_contract_of_registration(tmp_path: Path) -> None:
+    config = read_config(tmp_path, SECRETS)
+
+    assert (config["SECUREAUTH_TRUSTED_PROXIES"], config["SECUREAUTH_EMAIL_VERIFICATION_MODE"]) == (0, "off")
 
 
 def test_secureauth_check_reports_a_weak_secret(tmp_path: Path) -> None:

@@ -15,15 +15,24 @@ from sqlalchemy import text
 from example_app import pages
 from example_app.models import db
 from flask_secureauth.core.password_policy import common_passwords
+from flask_secureauth.features.audit.service import ENTRIES
 
 FOLDER = Path(pages.__file__).parent
 PAGES = {
     "/": "Sign in",
     "/index.html": "Sign in",
     "/register.html": "Create an account",
+    "/forgot.html": "Forgot your password?",
+    "/reset-password.html": "Choose a new password",
+    "/verify.html": "Verify your address",
+    "/change-email.html": "Confirm your new address",
+    "/undo-email-change.html": "Keep your old address",
     "/dashboard.html": "Your account",
+    "/account.html": "Settings",
+    "/activity.html": "Activity",
 }
-FILES = ["/static/style.css", *(f"/static/js/{name}.js" for name in ("auth", "login", "register", "dashboard"))]
+FILES = ["/static/style.css", *(f"/static/js/{file.name}" for file in sorted((FOLDER / "static/js").glob("*.js")))]
+IMPORT = re.compile(r'from "\./([\w-]+)\.js"')
 API = [("GET", "/health"), ("GET", "/users/me"), ("POST", "/users"), ("POST", "/auth/login"), ("GET", "/auth/nothing")]
 
 
@@ -100,6 +109,21 @@ def test_page_has_no_inline_script_or_style(file: Path) -> None:
     assert not re.findall(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son[a-z]+=|javascript:", html)
 
 
+@pytest.mark.parametrize("file", sorted((FOLDER / "pages").glob("*.html")), ids=lambda file: file.name)
+def test_page_announces_every_module_that_it_will_need(file: Path) -> None:
+    """Without that the browser finds out one import after the other."""
+    html = file.read_text()
+
+    announced = re.findall(r'rel="modulepreload" href="/static/js/([\w-]+)\.js"', html)
+    assert announced == sorted(modules_of(*re.findall(r'<script[^>]* src="/static/js/([\w-]+)\.js"', html)))
+
+
+def modules_of(*names: str) -> set[str]:
+    """The modules that scripts import, and those that these import."""
+    imported = {name for script in names for name in IMPORT.findall((FOLDER / f"static/js/{script}.js").read_text())}
+    return imported | modules_of(*imported) if imported else imported
+
+
 @pytest.mark.parametrize("file", sorted((FOLDER / "static/js").glob("*.js")), ids=lambda file: file.name)
 def test_script_puts_text_in_as_text(file: Path) -> None:
     """F19: no sink that reads HTML or code."""
@@ -153,7 +177,7 @@ def test_no_path_leads_out_of_the_folder(client: FlaskClient, path: str) -> None
 
 
 @pytest.mark.parametrize(
-    ("method", "path"), [("GET", "/auth/login"), ("PUT", "/users"), ("DELETE", "/users/me"), ("POST", "/health")]
+    ("method", "path"), [("GET", "/auth/login"), ("PUT", "/users"), ("PUT", "/users/me"), ("POST", "/health")]
 )
 def test_wrong_method_under_the_api_answers_json(client: FlaskClient, method: str, path: str) -> None:
     response = fetch(client, path, method)
@@ -192,6 +216,21 @@ def test_crash_in_the_api_answers_json_without_a_traceback(example: Flask) -> No
     response = example.test_client().post("/auth/login", json={"email": "a@example.com", "password": "password123"})
 
     assert (response.status_code, response.json) == (500, {"error": "Internal Server Error", "code": "internal_error"})
+
+
+def test_every_event_of_the_audit_has_words() -> None:
+    words = (FOLDER / "static/js/words.js").read_text()
+
+    assert [entry.name for entry in ENTRIES.values() if f"  {entry.name}: " not in words] == []
+
+
+def test_links_in_mails_lead_to_pages(make_example: Callable[..., Flask]) -> None:
+    app = make_example()
+
+    paths = {path for name, path in app.config.items() if name.startswith("SECUREAUTH_") and name.endswith("_PAGE")}
+
+    assert paths <= PAGES.keys()
+    assert len(paths) == 5
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/auth/nothing", "/static/style.css", "/"])

@@ -16,6 +16,7 @@ from sqlalchemy import func, select, update
 from flask_secureauth import BUILTIN, AuthError, create_access_token
 from flask_secureauth.core.jwt import RESERVED_CLAIMS
 from flask_secureauth.features.sessions.tables import SessionMixin
+from flask_secureauth.testing import frozen_clock
 from tests.conftest import bearer, new_sqlalchemy, sign_up
 from tests.features.models import model_with_switch, model_with_uuid
 from tests.web.views import add_views, app_on
@@ -91,10 +92,11 @@ def test_token_is_fresh_only_when_it_is_asked_for(client: FlaskClient, user: Any
 
 
 @pytest.mark.usefixtures("context")
-def test_arguments_stand_where_flask_jwt_extended_has_them(client: FlaskClient, user: Any) -> None:
-    token = create_access_token(user, True, timedelta(minutes=5), {"tenant": "north"})
+def test_arguments_stand_where_flask_jwt_extended_has_them(app: Flask, client: FlaskClient, user: Any) -> None:
+    with frozen_clock(app):
+        token = create_access_token(user, True, timedelta(minutes=5), {"tenant": "north"})
+        claims = claims_of(client, token)
 
-    claims = claims_of(client, token)
     assert claims["auth_time"] == claims["iat"]
     assert claims["exp"] - claims["iat"] == 300
     assert claims["tenant"] == "north"

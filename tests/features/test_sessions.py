@@ -16,7 +16,7 @@ from sqlalchemy import delete, select, update
 
 from flask_secureauth import BUILTIN, UserMixin
 from flask_secureauth.events import UserLoggedOut
-from flask_secureauth.features.sessions import service
+from flask_secureauth.features.sessions import rows
 from flask_secureauth.features.sessions.tables import SessionMixin
 from flask_secureauth.testing import FrozenClock, frozen_clock
 from tests.conftest import PASSWORD, bearer, issuer_of, new_sqlalchemy, sign_in, sign_up
@@ -80,7 +80,7 @@ def test_sign_in_opens_one_session(app: Flask, client: FlaskClient) -> None:
     (session,) = sessions(app)
     assert session.methods == "pwd"
     assert session.created_at == clock.moment.replace(tzinfo=None)
-    assert (session.expires_at - session.created_at).days == 30
+    assert (session.expires_at - session.created_at).days == 1
     assert session.revoked_at is None
 
 
@@ -291,7 +291,7 @@ def test_deleted_user_is_noticed_at_staleness_none_when_the_view_asks_who_it_is(
 def test_only_so_many_looks_are_remembered(
     app_with: Callable[..., tuple[FlaskClient, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "_CACHE_SIZE", 2)
+    monkeypatch.setattr(rows, "_CACHE_SIZE", 2)
     client, first = app_with(SECUREAUTH_SESSION_STALENESS=600)
     second, third = sign_in(client), sign_in(client)
     assert [status(client, token) for token in (first, second, third)] == [200, 200, 200]

@@ -12,9 +12,12 @@ from tests.house.source import FILES, MODULES, File, functions
 
 FLOORS = {
     "core": 0,
+    "base_settings": 1,
     "errors": 1,
     "events": 1,
     "feature": 1,
+    "key_sources": 1,
+    "password_rules": 1,
     "setting_kinds": 1,
     "settings": 1,
     "db": 2,
@@ -30,8 +33,8 @@ REQUEST_GLOBALS = {"current_app", "g", "request", "session"}
 MAX_FUNCTION_LINES = 50
 MAX_FILE_LINES = 500
 MAX_PARAMETERS = 4
-LONG_FILES: set[str] = set()
-"""Files over 300 lines, which should be split. Empty; a file that is added here needs a reason."""
+LONG_FILES = {"errors"}
+"""Files over 300 lines, which should be split. The errors are one tree, to be seen at once."""
 FORBIDDEN_WORDS = ("data", "helper", "helpers", "info", "manager", "util", "utils")
 PUBLIC_OF_A_FEATURE = {"errors", "service", "settings"}
 
@@ -105,8 +108,12 @@ def test_request_globals_stay_in_web_and_views(file: File) -> None:
     "file", [file for file in FILES if file.module.startswith("features.")], ids=lambda file: file.module
 )
 def test_services_never_ask_for_the_current_request(file: File) -> None:
-    """A service runs from a test, a shell or a job: what it needs are arguments."""
-    forbidden = REQUEST_GLOBALS | {"current_auth", "current_user", "current_session", "get_jwt", "get_jwt_identity"}
+    """A service runs from a test, a shell or a job: what it needs are arguments.
+
+    The handler of the audit asks, outside of its service, for the client of events that name none.
+    """
+    forbidden = REQUEST_GLOBALS | {"acting_client", "current_auth", "current_client", "current_session", "current_user"}
+    forbidden |= {"get_jwt", "get_jwt_identity"}
     imported = {found.name for found in file.imports()} & forbidden
     classes = [node for node in ast.walk(file.tree) if isinstance(node, ast.ClassDef)]
     names = [node for kind in classes for node in ast.walk(kind) if isinstance(node, ast.Name)]
@@ -264,10 +271,11 @@ def test_randomness_is_for_secrets(file: File) -> None:
 
 @each_file
 def test_weak_digests_are_not_used(file: File) -> None:
-    """ASVS 11.4.1. Hashes that other software made are verified with the digest that they name."""
+    """ASVS 11.4.1. Hashes that other software made are verified with the digest that they name; lists of breached
+    passwords are published by their SHA-1."""
     found = [name for _, name in calls(file) if name in ("hashlib.md5", "hashlib.sha1", "hashlib.new")]
 
-    assert found == [] or file.module == "core.foreign_hashes"
+    assert found == [] or file.module in ("core.breaches", "core.foreign_hashes")
 
 
 @each_file

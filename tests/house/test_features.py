@@ -57,7 +57,26 @@ def test_module_has_the_name_and_holds_the_feature(feature: Feature) -> None:
 
 @each_feature
 def test_package_has_the_same_parts_as_files(feature: Feature) -> None:
-    parts = {"", "feature", "settings", "errors", "tables", "schemas", "service", "views", "cli"}
+    parts = {
+        "",
+        "feature",
+        "settings",
+        "errors",
+        "tables",
+        "rows",
+        "schemas",
+        "service",
+        "tokens",
+        "views",
+        "cli",
+        "files",
+        "delivery",
+        "rendering",
+        "transports",
+        "worker",
+        "storage",
+        "lockout",
+    }
     name = f"features.{feature.name}"
 
     assert {module.removeprefix(name).removeprefix(".") for module in MODULES if module.startswith(name)} <= parts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 
 from flask_secureauth import current_user, get_jwt, get_jwt_identity, jwt_required
+from tests.visitor import Visitor
 
 
 def add_views(app: Flask) -> None:
@@ -73,3 +75,21 @@ def app_on(make_app: Any, db: SQLAlchemy, user_model: type[Any], **options: Any)
         db.create_all()
     add_views(app)
     return app
+
+
+def page() -> Callable[[], dict[str, Any]]:
+    """A view of its own each time: marks are on functions."""
+
+    def view() -> dict[str, Any]:
+        return {}
+
+    return view
+
+
+def answers(app: Flask, path: str, method: str = "GET") -> tuple[int, int]:
+    """Without a token, and with one."""
+    visitor = Visitor(app).sign_up()
+    without = app.test_client().open(path, method=method, buffered=True)
+    if without.status_code == 401:
+        assert without.json["code"] == "token_missing"
+    return without.status_code, visitor.open(method, path, buffered=True).status_code

@@ -1,3 +1,6 @@
+import { countDown } from "./countdown.js";
+import { explain } from "./http.js";
+
 const EMAIL = /^[^\s@]+@[^\s@.]+(\.[^\s@.]+)+$/;
 
 /** What is wrong with an e-mail address, or an empty string. */
@@ -29,15 +32,15 @@ export function announce(element, text) {
 
 /**
  * Brings a form to life: checks, messages, busy button, password reveal.
- * `checks` maps a field id to a function that names what is wrong with a value, or returns "".
- * `submit` gets the values by field id once every check passes; it resolves to true
+ * `checks` maps a field's name to a function that names what is wrong with a value, or returns "".
+ * `submit` gets the values by name once every check passes; it resolves to true
  * when the page is being left and the button should stay busy.
  */
 export function setUpForm(form, { checks, busyText, submit }) {
-  const message = form.querySelector("#message");
-  const button = form.querySelector("#submit");
+  const message = form.querySelector(".notice");
+  const button = form.querySelector("[type=submit]");
   const reveals = form.querySelectorAll(".reveal");
-  const fields = new Map(Object.keys(checks).map((id) => [id, form.querySelector(`#${id}`)]));
+  const fields = new Map(Object.keys(checks).map((name) => [name, form.elements[name]]));
   const touched = new Set();
 
   const api = {
@@ -49,18 +52,34 @@ export function setUpForm(form, { checks, busyText, submit }) {
       if (text) message.scrollIntoView({ block: "nearest" });
     },
 
+    /** Shows why a request failed: at the fields that the server names, or else above them all. */
+    showFailure(error) {
+      const named = [...fields.keys()].filter((name) => error.fields?.[name]?.length);
+      named.forEach((name) => api.setError(name, error.fields[name].join(" ")));
+      if (named.length === 0) showRefusal(error);
+      api.focusFirstError();
+    },
+
     /** Shows the error of one field, with a link after it if one helps; an empty text clears it. */
-    setError(id, text, link) {
-      const error = form.querySelector(`#${id}-error`);
-      if (text) touched.add(id);
-      fields.get(id).setAttribute("aria-invalid", String(text !== ""));
+    setError(name, text, link) {
+      const input = fields.get(name);
+      const error = form.querySelector(`#${input.id}-error`);
+      if (text) touched.add(name);
+      input.setAttribute("aria-invalid", String(text !== ""));
       announce(error, text);
       if (link) error.append(" ", link);
     },
 
     /** Checks one field again if the visitor has already been there. */
-    recheck(id) {
-      if (touched.has(id)) check(id);
+    recheck(name) {
+      if (touched.has(name)) check(name);
+    },
+
+    /** Empties every field, and forgets what was wrong with it. */
+    reset() {
+      form.reset();
+      for (const name of fields.keys()) api.setError(name, "");
+      touched.clear();
     },
 
     /** Puts the focus on the first field with an error. */
@@ -69,9 +88,15 @@ export function setUpForm(form, { checks, busyText, submit }) {
     },
   };
 
-  function check(id) {
-    const problem = checks[id](fields.get(id).value);
-    api.setError(id, problem);
+  function showRefusal(error) {
+    api.showMessage("error", explain(error));
+    if (error.status !== 429 || !error.retryAfter) return;
+    countDown(message, error.retryAfter, () => api.showMessage("info", "You can try again now."));
+  }
+
+  function check(name) {
+    const problem = checks[name](fields.get(name).value);
+    api.setError(name, problem);
     return !problem;
   }
 
@@ -88,7 +113,7 @@ export function setUpForm(form, { checks, busyText, submit }) {
 
     reveals.forEach((reveal) => setRevealed(reveal, false));
     const release = startBusy(button, busyText);
-    const values = Object.fromEntries([...fields].map(([id, input]) => [id, input.value]));
+    const values = Object.fromEntries([...fields].map(([name, input]) => [name, input.value]));
     const leaving = await submit(values);
     if (!leaving) release();
   }
@@ -100,13 +125,13 @@ export function setUpForm(form, { checks, busyText, submit }) {
       setRevealed(reveal, reveal.getAttribute("aria-pressed") === "false");
     });
   });
-  for (const [id, input] of fields) {
-    input.addEventListener("input", () => api.recheck(id));
+  for (const [name, input] of fields) {
+    input.addEventListener("input", () => api.recheck(name));
     input.closest(".field").addEventListener("focusout", ({ currentTarget, relatedTarget }) => {
       // Passing through an empty field, or using its reveal button, is not yet a mistake.
       if (!input.value || currentTarget.contains(relatedTarget)) return;
-      touched.add(id);
-      check(id);
+      touched.add(name);
+      check(name);
     });
   }
   return api;

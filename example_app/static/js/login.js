@@ -1,6 +1,6 @@
-import { clearToken, explain, getToken, hasLiveToken, login, saveToken } from "./auth.js";
+import { login } from "./auth.js";
 import { emailProblem, setUpForm } from "./form.js";
-import { SESSION_ENDED, followSession, goToDashboard, takeNotice } from "./session.js";
+import { followSession, goToDashboard, takeNotice } from "./session.js";
 
 const formElement = document.querySelector("form");
 const form = setUpForm(formElement, {
@@ -13,17 +13,10 @@ const form = setUpForm(formElement, {
 });
 
 async function signIn({ email, password }) {
-  let token;
   try {
-    token = await login(email, password);
+    await login(email, password, formElement.elements.remember.checked);
   } catch (error) {
     showFailure(error);
-    return false;
-  }
-  try {
-    saveToken(token);
-  } catch {
-    form.showMessage("error", "This browser blocks site storage, which signing in needs here.");
     return false;
   }
   goToDashboard();
@@ -31,22 +24,12 @@ async function signIn({ email, password }) {
 }
 
 function showFailure(error) {
-  form.showMessage("error", explain(error));
+  form.showFailure(error);
   if (error.status === 401) formElement.elements.password.select();
 }
 
-function arrivalNotice() {
-  const notice = takeNotice();
-  if (notice || !getToken() || hasLiveToken()) return notice;
-  clearToken();
-  return SESSION_ENDED;
-}
-
-function greet() {
-  const notice = arrivalNotice();
-  if (notice?.text) form.showMessage(notice.kind, notice.text);
-  if (notice?.email) formElement.elements.email.value = notice.email;
-}
-
-greet();
-followSession();
+const notice = takeNotice();
+if (notice?.text) form.showMessage(notice.kind, notice.text);
+if (notice?.email) formElement.elements.email.value = notice.email;
+// Whoever was just sent here with a word stays. Otherwise a cookie that cannot be removed would lead round in circles.
+followSession({ wait: Boolean(notice?.text) });

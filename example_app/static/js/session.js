@@ -1,12 +1,15 @@
-import { hasLiveToken, onTokenChange } from "./auth.js";
+import { hasEnded, isSignedIn, onTokenChange } from "./token.js";
 
 const NOTICE_KEY = "notice";
+const PAUSE_MS = 1_500;
 
-/** The notice for a session that ended without the visitor asking for it. */
-export const SESSION_ENDED = {
-  kind: "info",
-  text: "Your session has ended. Please sign in again.",
-};
+const SIGNED_OUT = { kind: "success", text: "You are signed out." };
+const SESSION_ENDED = { kind: "info", text: "Your session has ended. Please sign in again." };
+
+/** The notice for a visitor who is signed out: by a button in one of the tabs, or without having asked for it. */
+export function farewell() {
+  return hasEnded() ? SESSION_ENDED : SIGNED_OUT;
+}
 
 /** Leaves a notice ({ kind, text, email }) for the next login page in this tab. */
 export function leaveNotice(notice) {
@@ -36,19 +39,24 @@ export function goToLogin(notice) {
   location.replace("/");
 }
 
+/** Goes to the login page once the visitor has read what happened. */
+export function goToLoginSoon(notice) {
+  setTimeout(goToLogin, PAUSE_MS, notice);
+}
+
 /** Goes to the dashboard. */
 export function goToDashboard() {
   location.replace("/dashboard.html");
 }
 
-/** Sends a signed-in visitor to the dashboard, now and whenever another tab signs in. */
-export function followSession() {
+/** Sends a signed-in visitor to the dashboard: whenever another tab signs in, and at once unless told to wait. */
+export function followSession({ wait = false } = {}) {
   const follow = () => {
-    if (hasLiveToken()) goToDashboard();
+    if (isSignedIn()) goToDashboard();
   };
   onTokenChange(follow);
   addEventListener("pageshow", ({ persisted }) => {
     if (persisted) follow();
   });
-  follow();
+  if (!wait) follow();
 }

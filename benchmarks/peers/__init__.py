@@ -1,0 +1,1 @@
+"""What the package is measured beside, each written as its own documentation shows."""

@@ -1,0 +1,23 @@
+import { emailProblem, setUpForm } from "./form.js";
+import { askForReset } from "./links.js";
+import { showPart } from "./parts.js";
+import { takeNotice } from "./session.js";
+
+const formElement = document.querySelector("form");
+const form = setUpForm(formElement, { checks: { email: emailProblem }, busyText: "Sending…", submit: ask });
+
+async function ask({ email }) {
+  try {
+    await askForReset(email);
+  } catch (error) {
+    form.showFailure(error);
+    return;
+  }
+  document.querySelector("[data-address]").textContent = email;
+  showPart("done");
+}
+
+document.querySelector("[data-again]").addEventListener("click", () => showPart("form"));
+
+const notice = takeNotice();
+if (notice?.email) formElement.elements.email.value = notice.email;

@@ -1,0 +1,1 @@
+"""Mail: an outbox that is written with what happens, and delivered off the request."""

@@ -1,0 +1,1 @@
+"""Throttling: how often is too often, and who guesses passwords waits."""

@@ -55,6 +55,15 @@ def test_five_are_free_then_the_wait_doubles_up_to_an_hour() -> None:
 
 
 @pytest.mark.every_database
+def test_free_one_that_began_before_another_and_is_counted_after_it_is_free(app: Flask, clock: FrozenClock) -> None:
+    answers = []
+    for _ in range(6):
+        clock.advance(-0.01)
+        answers.append(_try(app).status_code)
+    assert answers == [401] * 5 + [429]
+
+
+@pytest.mark.every_database
 def test_each_wrong_password_after_the_fifth_costs_a_longer_wait(app: Flask, clock: FrozenClock) -> None:
     assert _fail(app, 5) == [401] * 5
     for number, wait in enumerate((30, 60, 120, 240, 480, 960, 1920, 3600, 3600, 3600)):

@@ -49,7 +49,8 @@ class DatabaseStorage(MarkStorage):
         """
         hits, now = self._table.c.hits, time_of(mark)
         newest = func.substr(hits, 1, TIME)
-        is_within = newest <= _by_failures(hits, lambda count: written(now - wait_after(count)))
+        is_free = func.length(hits) < FREE * MARK  # Also for one that began before the newest and is written after it.
+        is_within = is_free | (newest <= _by_failures(hits, lambda count: written(now - wait_after(count))))
         is_over = newest <= _by_failures(hits, lambda count: written(now - wait_after(count) - FORGOTTEN_AFTER))
         newer = case((is_over, mark), else_=func.substr(literal(mark) + hits, 1, MOST * MARK))
         expiry = LONGEST_WAIT + FORGOTTEN_AFTER

@@ -87,18 +87,6 @@ class LoginService:
         self.settle()
         return self._new_device(account)
 
-    def check_password(
-        self, email: str, password: str, *, client: Client, key: Any = None, replace_by: str | None = None
-    ) -> Any:
-        """Return the enabled user whose password it is; their row stays locked until the commit.
-
-        With ``key`` it has to be that user's account. It counts as a wrong one until :meth:`complete_login` has
-        opened a session, or :meth:`settle` is called.
-        Raises :exc:`InvalidCredentials`, after the same work whatever the reason, and
-        :exc:`~flask_secureauth.errors.TooManyRequests`, before any.
-        """
-        return self._prove(email, password, client=client, key=key, replace_by=replace_by)[0]
-
     def settle(self) -> None:
         """Take back the count of the password that this request has proven."""
         self._auth.throttles.take_back(self._auth.database.session.info.pop(_ATTEMPT, Attempt()))
@@ -113,6 +101,12 @@ class LoginService:
         replace_by: str | None = None,
         device: str | None = None,
     ) -> tuple[Any, Account]:
+        """Return the enabled user whose password it is; their row stays locked until the commit.
+
+        With ``key`` it has to be that user's account. It counts as a wrong one until :meth:`settle`.
+        Raises :exc:`InvalidCredentials`, after the same work whatever the reason, and
+        :exc:`~flask_secureauth.errors.TooManyRequests`, before any.
+        """
         auth = self._auth
         credentials = auth.users.find_credentials(email)
         stored = credentials.password_hash if credentials else None

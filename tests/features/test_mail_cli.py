@@ -209,4 +209,4 @@ def wait_until_closed(post: Post) -> None:
     deadline = time.monotonic() + 20
     while any(row.closed_at is None for row in post.rows()):
         assert time.monotonic() < deadline
-        time.sleep(0.02)
+        time.sleep(0.02)  # Another process writes it.

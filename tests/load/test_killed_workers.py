@@ -136,11 +136,11 @@ class Crowd:
 def kill(server: Server, times: int) -> None:
     """Kill a worker, over and over, each when at least two others live."""
     for _ in range(times):
-        time.sleep(random.uniform(0.2, 1.2))
+        time.sleep(random.uniform(0.2, 1.2))  # At no moment of its own choosing: that is the experiment.
         until = time.monotonic() + 60
         while len(workers := server.workers()) < 3:
             assert time.monotonic() < until, "gunicorn starts no more workers"
-            time.sleep(0.01)
+            time.sleep(0.01)  # Nothing tells of a process that has begun.
         os.kill(random.choice(workers), signal.SIGKILL)
 
 

@@ -21,6 +21,7 @@ from .service import MailService
 mail = AppGroup("mail", help="Deliver the outbox, look into it, and see what mails look like.")
 
 _FOLLOWING_PAUSE = 2
+"""Seconds between looks at the outbox: another process fills it, and a database tells nobody."""
 _ALARMING = ("expired", "given_up")
 """What an operator has to hear of. That a server knows no such address is everyday life."""
 

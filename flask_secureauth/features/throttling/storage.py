@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
@@ -65,22 +66,22 @@ class MarkStorage(Storage, MovingWindowSupport):
         """Do several things in one transaction, where there are any."""
         return unit()
 
+    @abstractmethod
     def acquire(self, key: str, limit: int, expiry: int, mark: str) -> bool:
         """Write ``mark`` unless that is more than ``limit`` in ``expiry`` seconds; whether it was written."""
-        raise NotImplementedError
 
+    @abstractmethod
     def release(self, keys: Sequence[str], mark: str) -> None:
         """Take ``mark`` back from each of ``keys``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def marks(self, key: str) -> list[str]:
         """Return the marks of a key, the newest first."""
-        raise NotImplementedError
 
     def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
         """Write ``amount`` hits, which must be 1."""
         if amount != 1:
-            raise NotImplementedError("one hit at a time")
+            raise NotImplementedError("one hit at a time: none of our throttles counts more")
         return self.acquire(key, limit, expiry, new_mark(self._clock.timestamp()))
 
     def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:
@@ -96,7 +97,7 @@ class MarkStorage(Storage, MovingWindowSupport):
         return DatabaseUnavailable
 
     def _moves(self, *arguments: Any, **named: Any) -> NoReturn:
-        raise NotImplementedError("this storage is for moving windows")
+        raise NotImplementedError("this storage is for moving windows: those that never forget a hit too early")
 
     incr = get = get_expiry = reset = clear = check = _moves
 

@@ -198,7 +198,7 @@ def _targets(auth: AuthState) -> dict[str, _Target]:
 def _reader(column: Column[Any]) -> Callable[[Any], Any] | None:
     try:
         kind = column.type.python_type
-    except NotImplementedError:
+    except NotImplementedError:  # How SQLAlchemy says that a type, one of the app's say, names no Python type.
         return None
     # PostgreSQL does not count on from numbers that it did not give itself.
     if isinstance(column.type, Enum) or (column.primary_key and kind is int):

@@ -128,13 +128,13 @@ class Database:
         """
         return int(self.session.execute(statement.execution_options(synchronize_session=False)).rowcount)
 
-    def execute(self, statement: Executable) -> None:
+    def execute(self, statement: Executable, parameters: Mapping[str, Any]) -> None:
         """Run ``statement`` in the transaction that is under way, :meth:`apart` or the request's; or else alone."""
         if self._connection is None and self.is_in_transaction:
-            self.session.execute(statement)
+            self.session.execute(statement, parameters)
             return
         with self.apart() as connection:
-            connection.execute(statement)
+            connection.execute(statement, parameters)
 
     def run_apart(self, unit: Callable[[], T]) -> T:
         """Run ``unit`` in a transaction :meth:`apart`; again when another one got in its way, three times at most."""

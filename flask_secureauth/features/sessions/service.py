@@ -49,21 +49,21 @@ class SessionService:
             authenticated_at=authenticated_at,
             expires_at=now + self._lifetime(remember),
         )
-        statement = insert(self._model).values(
-            id=opened.id,
-            user_id=user_id,
-            methods=" ".join(methods),
-            remembered=remember,
-            key_id=opened.key_id,
-            nonce=opened.nonce,
-            generation=0,
-            created_at=to_column(now),
-            authenticated_at=to_column(authenticated_at),
-            last_used_at=to_column(now),
-            expires_at=to_column(opened.expires_at),
+        row = {
+            "id": opened.id,
+            "user_id": user_id,
+            "methods": " ".join(methods),
+            "remembered": remember,
+            "key_id": opened.key_id,
+            "nonce": opened.nonce,
+            "generation": 0,
+            "created_at": to_column(now),
+            "authenticated_at": to_column(authenticated_at),
+            "last_used_at": to_column(now),
+            "expires_at": to_column(opened.expires_at),
             **whereabouts(client),
-        )
-        auth.database.session.execute(statement)
+        }
+        auth.database.session.execute(insert(self._model), row)
         self._make_room(user_id, opened.id)
         return opened
 

@@ -7,12 +7,13 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from flask import Flask
 from sqlalchemy import event
 
-from . import goals
+from . import goals, ours
 from .contenders import BARE, CHECKED, CHECKED_USER, SEEN
 from .effort import Effort
 from .filling import addresses
@@ -20,8 +21,8 @@ from .refresh import refresh_cases
 from .report import Goal, Row, Section
 from .requests import request_cases
 from .runner import Case, Environ, answer, expect
+from .signin import LIMITED, cheap_sign_ins, crowd
 from .signin import OURS as SIGN_IN
-from .signin import cheap_sign_ins
 from .workbench import Workbench
 
 _WARM_UP = 3
@@ -54,6 +55,10 @@ def _sign_ins(bench: Workbench) -> Iterator[Case]:
     for name, (app, environ) in cheap_sign_ins(bench).items():
         full_name = name if name == SIGN_IN else f"{name}, sign-in"
         yield Case(name=full_name, app=app, environs=partial(_of_others, environ))
+    visits = crowd(addresses())
+    yield Case(
+        name=LIMITED, app=bench.built(ours.cheap_limited_app), environs=lambda calls: list(islice(visits, calls))
+    )
 
 
 def _of_others(environ: Callable[[str], Environ], calls: int) -> list[Environ]:

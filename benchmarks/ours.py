@@ -18,16 +18,16 @@ from .site import Site
 
 
 def app(site: Site, *, staleness: int | None, signer: Signer | None = None, **settings: Any) -> Flask:
-    """An app with ``SecureAuth``, a guarded view and a bare one."""
-    made = site.app(
-        "ours",
-        SECUREAUTH_KEYS=[(signer or site.signer).private_material],
-        SECUREAUTH_SESSION_STALENESS=staleness,
-        SECUREAUTH_THROTTLING_ENABLED=False,  # None of the others counts, and a storm comes from one address.
+    """An app with ``SecureAuth``, a guarded view and a bare one. It counts no sign-ins unless ``settings`` say so."""
+    ours = {
+        "SECUREAUTH_KEYS": [(signer or site.signer).private_material],
+        "SECUREAUTH_SESSION_STALENESS": staleness,
+        # None of the others counts, and a storm comes from one address.
+        "SECUREAUTH_THROTTLING_ENABLED": False,
         # Half of the storm's threads, as the deployment page advises.
-        SECUREAUTH_PASSWORD_MAX_WAITING=8,
-        **settings,
-    )
+        "SECUREAUTH_PASSWORD_MAX_WAITING": 8,
+    }
+    made = site.app("ours", **{**ours, **settings})
     SecureAuth(made, db=db, user_model=User)
     made.add_url_rule("/bare", view_func=lambda: "ok", endpoint="bare")
     made.add_url_rule("/", view_func=jwt_required(lambda: "ok"), endpoint="view")
@@ -35,9 +35,19 @@ def app(site: Site, *, staleness: int | None, signer: Signer | None = None, **se
     return made
 
 
-def cheap_app(site: Site) -> Flask:
+def limited_app(site: Site) -> Flask:
+    """The same at staleness 0, with the limits that are the default."""
+    return app(site, staleness=0, SECUREAUTH_THROTTLING_ENABLED=True)
+
+
+def cheap_app(site: Site, **settings: Any) -> Flask:
     """The same at staleness 0, with a hash of microseconds: what signs in costs, without what hashes."""
-    return app(site, staleness=0, TESTING=True, SECUREAUTH_PASSWORD_HASH_METHOD=CHEAP_METHOD)
+    return app(site, staleness=0, TESTING=True, SECUREAUTH_PASSWORD_HASH_METHOD=CHEAP_METHOD, **settings)
+
+
+def cheap_limited_app(site: Site) -> Flask:
+    """That with the limits."""
+    return cheap_app(site, SECUREAUTH_THROTTLING_ENABLED=True)
 
 
 def token(made: Flask) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import timedelta
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal, get_args
 
 from click import Command
 from marshmallow import Schema
@@ -33,8 +33,11 @@ class Guard:
     unknown_user: type[AuthError] = TokenInvalid
 
 
-SENSITIVE = Guard(live=True, fresh=timedelta(minutes=5))
-"""For what gives an account away, or ends it. Source: ASVS 7.5.1."""
+FRESH = timedelta(minutes=5)
+"""How long a sign-in counts as fresh. Source: ASVS 7.5.1."""
+SENSITIVE = Guard(live=True, fresh=FRESH)
+"""For what gives an account away, or ends it."""
+_COUNTED = Literal["client", "session", "address"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +52,7 @@ class Throttle:
 
     name: str
     limits: tuple[str, ...]
-    by: str
+    by: _COUNTED
     silent: bool = False
 
 
@@ -136,6 +139,8 @@ def _throttle_problems(features: Sequence[Feature]) -> Iterator[str]:
     for throttle, feature, route in throttles_of(features):
         if known.setdefault(throttle.name, throttle) != throttle:
             yield f"Two throttles are called {throttle.name}, and share what they count; give one another name."
+        if throttle.by not in get_args(_COUNTED):
+            yield f"The throttle {throttle.name} is by {throttle.by!r}; choose one of {', '.join(get_args(_COUNTED))}."
         is_session = throttle.by == "session" and route is not None and route.guard and not route.guard.optional
         if route and (throttle.silent or not (throttle.by == "client" or is_session)):
             yield (

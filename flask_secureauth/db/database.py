@@ -70,7 +70,7 @@ class Database:
     def write_apart(self, free: Executable, statement: Executable, parameters: Mapping[str, Any]) -> None:
         """Run ``statement`` in a transaction of its own, if that can be done at once; nothing depends on it.
 
-        ``free`` finds the row unless somebody holds it, for whom nobody waits; on SQLite everybody does.
+        ``free`` selects the row with SKIP LOCKED: if somebody holds it, nothing is written. SQLite has no such lock.
         """
         session = self._sqlalchemy.session
         if _is_routed(session) or self.is_in_transaction:
@@ -80,7 +80,7 @@ class Database:
                 if connection.execute(free, parameters).first():
                     connection.execute(statement, parameters)
         except (DBAPIError, PoolTimeout) as error:
-            logger.warning("A note about a session could not be written: %s", getattr(error, "orig", error))
+            logger.warning("A write that nothing depends on failed: %s", getattr(error, "orig", error))
 
     @contextmanager
     def apart(self) -> Iterator[Connection]:
@@ -128,8 +128,11 @@ class Database:
         """
         return int(self.session.execute(statement.execution_options(synchronize_session=False)).rowcount)
 
-    def execute(self, statement: Executable, parameters: Mapping[str, Any]) -> None:
-        """Run ``statement`` in the transaction that is under way, :meth:`apart` or the request's; or else alone."""
+    def execute(self, statement: Executable, parameters: Sequence[Mapping[str, Any]]) -> None:
+        """Run ``statement`` with each of ``parameters`` in turn.
+
+        That is in the transaction that is under way, that of :meth:`apart` or the request's, or else in one of its own.
+        """
         if self._connection is None and self.is_in_transaction:
             self.session.execute(statement, parameters)
             return
@@ -170,18 +173,20 @@ class Database:
                 yield
         except AuthError as refusal:
             if isinstance(refusal, DatabaseUnavailable):
-                self._roll_back()
+                self.undo()
             else:
                 self._commit()
             raise
         except BaseException:
-            self._roll_back()
+            self.undo()
             raise
         self._commit()
 
     def undo(self) -> None:
-        """Take back what the transaction has done and announced so far, for a refusal that must leave no trace."""
-        self._roll_back()
+        """Take back what the transaction has done and announced so far."""
+        self.session.info.pop(_PENDING, None)
+        self.session.info.pop(_ROWS, None)
+        self.session.rollback()
 
     def announce(self, event: Event) -> None:
         """Run the handlers of ``event`` now; its signal is sent after the commit."""
@@ -204,7 +209,7 @@ class Database:
 
         For what is true whatever becomes of the request, and told before long work that must hold no connection.
         """
-        if self.session().in_transaction():
+        if self.is_in_transaction:
             self.announce(event)
             return
         with self.transaction():
@@ -217,15 +222,10 @@ class Database:
                     self.session.execute(insert(model), rows)
                 self.session.commit()
             except BaseException:
-                self._roll_back()
+                self.undo()
                 raise
         for call in self.session.info.pop(_PENDING, ()):
             call()
-
-    def _roll_back(self) -> None:
-        self.session.info.pop(_PENDING, None)
-        self.session.info.pop(_ROWS, None)
-        self.session.rollback()
 
 
 def _is_routed(session: Any) -> bool:

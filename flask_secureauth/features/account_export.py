@@ -17,11 +17,12 @@ from sqlalchemy import inspect
 
 from ..errors import ConfigurationError, FreshLoginRequired
 from ..events import AccountExported
-from ..feature import SENSITIVE, Feature, Route
+from ..feature import SENSITIVE, Feature, Route, Throttle
 from ..setting_kinds import TEXTS, setting
 from ..web.dispatch import Answer, Call
 from ..web.state import AuthState
 
+EXPORTING = Throttle(name="account_export.session", limits=("10 per hour",), by="session")
 _ATTACHMENT = (("Content-Disposition", 'attachment; filename="account.json"'),)
 
 
@@ -108,6 +109,7 @@ FEATURE = Feature(
             show,
             guard=SENSITIVE,
             errors=(FreshLoginRequired,),
+            throttles=(EXPORTING,),
         ),
     ),
 )

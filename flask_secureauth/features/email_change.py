@@ -23,13 +23,20 @@ from ..web.dispatch import Call
 from ..web.schemas import BodySchema, required_text
 from ..web.state import AuthState
 from ..web.throttles import REDEEMING
-from .mail.service import Content, Letter, MailService
+from .mail.service import Content, Letter, MailService, as_queued
 from .one_time_tokens import OneTimeTokenService, Purpose
 from .password_reset import PasswordResetService
 from .sessions.service import SessionService
 
 BY_ACCOUNT = Throttle(name="email_change.account", limits=("5 per hour",), by="address", silent=True)
-"""The notice to the old address has no limit of its own: whoever wants it held back would reach that one first."""
+"""Changes that one account asks for, by its present address. The notice to that address has no limit of its own:
+whoever wants it held back would reach that one first.
+"""
+
+BY_NEW_ADDRESS = Throttle(name="email_change.address", limits=("1 per minute", "3 per hour"), by="address", silent=True)
+"""Apart from other mails: who asks for a change sees whether it went on, and other mails depend on there being an
+account. Source: security.md F2.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,7 +172,7 @@ class EmailChangeService:
             raise InvalidInput({"email": [str(error)]}) from None
 
     def _admits(self, new: str, *, old: str, client: Client) -> bool:
-        return self._auth.throttles.admit(BY_ACCOUNT, old) and self._mail.admits(new, client)
+        return self._auth.throttles.admit(BY_ACCOUNT, old) and self._mail.admits(new, client, of_address=BY_NEW_ADDRESS)
 
     def _compose_proof(self, letter: Letter) -> Content | None:
         users = self._auth.users
@@ -178,7 +185,7 @@ class EmailChangeService:
 
     def _compose_undo(self, letter: Letter) -> Content | None:
         if "token_id" not in letter.params:  # The address was never proven, or a change was undone.
-            return Content(to=letter.to, user_id=letter.user_id, params=letter.params)
+            return as_queued(letter)
         return self._with_link(letter, self._undo, self._settings.undo_page)
 
     def _with_link(self, letter: Letter, purpose: Purpose, page: str) -> Content | None:
@@ -188,7 +195,6 @@ class EmailChangeService:
             return None  # Void by now.
         return Content(
             to=letter.to,
-            user_id=letter.user_id,
             token_id=token_id,
             page=page,
             lifetime=purpose.lifetime,
@@ -249,5 +255,5 @@ FEATURE = Feature(
             throttles=(REDEEMING,),
         ),
     ),
-    throttles=(BY_ACCOUNT,),
+    throttles=(BY_ACCOUNT, BY_NEW_ADDRESS),
 )

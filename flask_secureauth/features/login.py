@@ -6,9 +6,11 @@ is bypassed by the next path. Source: ASVS 6.3.4 and 6.3.8, RFC 8176 for the met
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from http import HTTPStatus
 from typing import Any, NoReturn
 
@@ -49,6 +51,7 @@ class LoginSchema(BodySchema):
 
 
 _ATTEMPT = "flask_secureauth.attempt"
+"""Where the attempt of this request waits, in ``session.info``, for :meth:`LoginService.settle` or a refusal."""
 _LONG_AGO = datetime.fromtimestamp(0, UTC)
 
 
@@ -89,7 +92,14 @@ class LoginService:
 
     def settle(self) -> None:
         """Take back the count of the password that this request has proven."""
-        self._auth.throttles.take_back(self._auth.database.session.info.pop(_ATTEMPT, Attempt()))
+        self._auth.throttles.take_back(self._attempt())
+
+    def _attempt(self) -> Attempt:
+        """What this request has counted. It is known until the commit, since a transaction may be run again."""
+        info = self._auth.database.session.info
+        self._auth.database.after_commit(partial(info.pop, _ATTEMPT, None))
+        found: Attempt = info.get(_ATTEMPT, Attempt())
+        return found
 
     def _prove(
         self,
@@ -112,18 +122,21 @@ class LoginService:
         stored = credentials.password_hash if credentials else None
         account = _account(credentials)
         self._begin(email, client, trusted=f"user/{key}" if key is not None else self._find_device(account, device))
-        if not self._verify(stored, password) or not credentials or not stored:
+        with self._uncounted_if_busy():
+            is_right = auth.hasher.verify(stored, password)
+        if not is_right or not credentials or not stored:
             reason = "wrong password" if credentials else "unknown address"
             self._refuse(email, reason, client, credentials and credentials.key)
         # Before anything is written, since a refusal commits.
         if key is not None and credentials.key != key:
             self._refuse(email, "another account", client, credentials.key)
         user = auth.users.attach(credentials.row)
-        if not _is_active(user):
+        if not auth.users.is_active(credentials.row):
             self._refuse(email, "disabled", client, credentials.key)
         # Hashing took a while. The row is locked and looked at again, so that a password that was changed
         # meanwhile opens no session that the change did not see.
-        new = auth.hasher.hash(replace_by) if replace_by else self._renewed(stored, password)
+        with self._uncounted_if_busy():
+            new = auth.hasher.hash(replace_by) if replace_by else self._renewed(stored, password)
         if not auth.users.replace_hash(credentials.key, old=stored, new=new):
             self._refuse(email, "changed meanwhile", client, credentials.key)
         return user, replace(account, password_hash=new)
@@ -134,10 +147,12 @@ class LoginService:
         attempt = self._auth.throttles.begin_attempt(email, client=client, trusted=trusted)
         self._auth.database.session.info[_ATTEMPT] = attempt
 
-    def _verify(self, stored: str | None, password: str) -> bool:
+    @contextmanager
+    def _uncounted_if_busy(self) -> Iterator[None]:
         try:
-            return self._auth.hasher.verify(stored, password)
+            yield
         except HashingBusy:
+            self._auth.database.undo()  # So that what follows is not undone with the request.
             self.settle()
             raise
 
@@ -163,9 +178,8 @@ class LoginService:
     def _refuse(self, email: str, reason: str, client: Client, user_id: Any) -> NoReturn:
         database = self._auth.database
         database.announce(LoginFailed(email=email, reason=reason, client=client, user_id=user_id))
-        attempt: Attempt = database.session.info.pop(_ATTEMPT, Attempt())
-        if attempt.locked_for:
-            seconds = attempt.locked_for
+        seconds = self._attempt().locked_for
+        if seconds:
             database.announce(AccountLocked(email=email, seconds=seconds, client=client, user_id=user_id))
         raise InvalidCredentials
 
@@ -212,10 +226,6 @@ def _account(credentials: Credentials | None) -> Account:
     if credentials is None:
         return Account(subject="", password_hash="")
     return Account(subject=str(credentials.key), password_hash=credentials.password_hash or "")
-
-
-def _is_active(user: Any) -> bool:
-    return bool(getattr(user, "is_active", True))
 
 
 def login(call: Call) -> Tokens:

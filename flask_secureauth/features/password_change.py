@@ -13,7 +13,7 @@ from ..core.devices import describe_device
 from ..core.jwt import Claims
 from ..errors import InvalidInput, SessionRevoked, WrongPassword
 from ..events import Client, CredentialsChanged
-from ..feature import Feature, Guard, Route
+from ..feature import Feature, Guard, Route, Throttle
 from ..web.dispatch import Call
 from ..web.schemas import BodySchema, TokensSchema, required_text
 from ..web.state import AuthState
@@ -22,6 +22,9 @@ from ..web.transport import Tokens
 from .login import LoginService
 from .mail.service import MailService
 from .sessions.service import SessionService
+
+BY_ACCOUNT = Throttle(name="password_change.account", limits=("10 per hour",), by="address")
+"""Asked with each attempt: or one could flood a mailbox that is not one's own with notices, which have no limit."""
 
 
 class PasswordChangeSchema(BodySchema):
@@ -45,13 +48,14 @@ class PasswordChangeService:
         """Replace the password of a token's user; return new tokens, the only ones that still work.
 
         Raises :exc:`~flask_secureauth.errors.InvalidInput`,
-        :exc:`~flask_secureauth.errors.WrongPassword`,
+        :exc:`~flask_secureauth.errors.WrongPassword`, :exc:`~flask_secureauth.errors.TooManyRequests`,
         :exc:`~flask_secureauth.errors.SessionRevoked`.
         """
         auth = self._auth
         problems = auth.policy.problems(new_password, email=email)
         if problems:
             raise InvalidInput({"new_password": problems})
+        auth.throttles.demand(BY_ACCOUNT, email, client=client)
         device = self._login.confirm(claims["sub"], email, current_password, client=client, replace_by=new_password)
         key = auth.users.key(claims["sub"])
         auth.database.announce(CredentialsChanged(user_id=key, reason="password_change", session_id=claims["sid"]))
@@ -88,4 +92,5 @@ FEATURE = Feature(
             throttles=(PASSWORDS,),
         ),
     ),
+    throttles=(BY_ACCOUNT,),
 )

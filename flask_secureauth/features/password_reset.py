@@ -70,7 +70,7 @@ class PasswordResetService:
         self._mail.register("password_changed", self.compose_warning)
 
     def request(self, email: str, *, client: Client) -> None:
-        """Queue a mail to an address, of an account or not; beyond the limits of mails nothing, and nothing tells."""
+        """Queue a mail to an address, of an account or not; beyond the limits of mails none, and nothing tells."""
         self._mail.queue("password_reset", to=email, client=client, of_address=BY_ADDRESS)
         self._auth.database.announce(PasswordResetRequested(email=email, client=client))
 
@@ -98,7 +98,7 @@ class PasswordResetService:
     def compose_warning(self, letter: Letter) -> Content:
         """Compose a notice that shows its reader the way to a new password."""
         params = {**letter.params, "reset_page": self._settings.request_page}
-        return Content(to=letter.to, user_id=letter.user_id, params=params)
+        return Content(to=letter.to, params=params)
 
     def _look(self, token: str, new_password: str) -> Proof:
         """Refuse what can be refused before a hash is computed and before the token is used up."""

@@ -25,7 +25,7 @@ from ..errors import (
     TokenInvalid,
     TokenMissing,
 )
-from ..feature import Guard
+from ..feature import FRESH, Guard
 from .state import AuthState, UnknownSession, UnknownUser, Verification, current_auth, current_verification
 from .transport import bearer_token
 
@@ -237,16 +237,13 @@ def verify_jwt_in_request(
     authenticate(_guard(optional=optional, fresh=fresh, locations=locations))
 
 
-_FRESH = timedelta(seconds=300)
-
-
 def _guard(*, optional: bool, fresh: bool | timedelta, locations: str | Sequence[str] | None) -> Guard:
     if not isinstance(fresh, (bool, timedelta)):
         raise TypeError(f"fresh is True, False or a timedelta, not {fresh!r}")
     wanted = (locations,) if isinstance(locations, str) else None if locations is None else tuple(locations)
     if wanted is not None and (not wanted or not set(wanted) <= {HEADER, COOKIE}):
         raise TypeError(f"locations are {HEADER!r} and {COOKIE!r}, not {locations!r}")
-    longest = (_FRESH if fresh else None) if isinstance(fresh, bool) else fresh
+    longest = (FRESH if fresh else None) if isinstance(fresh, bool) else fresh
     return Guard(optional=optional, fresh=longest, locations=wanted)
 
 

@@ -20,9 +20,11 @@ from tests.letters import (
     RESET_CONFIRM,
     UNDO,
     is_refused,
+    mail_to,
     reset,
     reset_token,
     send,
+    token_in,
     users,
 )
 from tests.visitor import Visitor
@@ -62,6 +64,73 @@ def test_hundred_requests_are_at_most_three_mails_an_hour(app: Flask, kim: Visit
 
     assert statuses == {202}
     assert len(mails(app)) == 3
+
+
+def test_accounts_with_tags_are_one_mailbox(make_app: Callable[..., Flask]) -> None:
+    """F23: whoever registers a mailbox under many tags has no more mails sent to it."""
+    app = make_app(**THROTTLED)
+    with frozen_clock(app) as clock:
+        for number in range(6):
+            Visitor(app).sign_up(f"kim+{number}@example.com")
+            ask(app, f"kim+{number}@example.com", number)
+            clock.advance(61)
+        assert len(mails(app)) == 3
+
+
+@pytest.mark.parametrize("mode", ["off", "required"])
+def test_address_that_is_none_does_not_fill_the_log(
+    make_app: Callable[..., Flask], mode: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = make_app(**THROTTLED, SECUREAUTH_EMAIL_VERIFICATION_MODE=mode)
+    path = RESET if mode == "off" else "/auth/email-verification"
+    for _ in range(30):
+        assert send(app, path, email="x").status_code == 202
+
+    assert sum("its address is none" in record.message for record in caplog.records) == 10
+
+
+def test_changes_of_a_password_flood_no_mailbox(app: Flask, kim: Visitor, clock: FrozenClock) -> None:
+    """F23: an account in the name of another, whose password is changed over and over."""
+    same = {"current_password": PASSWORD, "new_password": PASSWORD}
+
+    statuses = [kim.post("/users/me/password", same).status_code for _ in range(12)]
+
+    assert statuses == [200] * 10 + [429] * 2
+    assert len(mails(app)) == 10
+    clock.advance(3600)
+    assert kim.sign_in().post("/users/me/password", same).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/auth/login", "/auth/email-verification"])
+@pytest.mark.parametrize("is_taken", [True, False])
+def test_change_of_address_does_not_tell_which_are_taken(
+    make_app: Callable[..., Flask], path: str, is_taken: bool
+) -> None:
+    """F2: where registration tells nothing, a stranger registers an address, and asks for a change to it."""
+    app = make_app(**THROTTLED, SECUREAUTH_EMAIL_VERIFICATION_MODE="required")
+    lee = {"email": LEE, "password": "a-password-of-mine-7"}
+    with frozen_clock(app) as clock:
+        kim = _verified(app, KIM)
+        if is_taken:
+            _verified(app, LEE)
+        clock.advance(7200)
+        kim.sign_in()
+        send(app, "/users", **lee)
+        clock.advance(61)
+        send(app, path, **(lee if path == "/auth/login" else {"email": LEE}))
+        mails(app)
+
+        assert kim.post(CHANGE, {"email": LEE}).status_code == 202
+        assert [mail.subject for mail in mails(app) if mail.to == KIM] == ["Your address is about to change"]
+
+
+def _verified(app: Flask, email: str) -> Visitor:
+    """Somebody whose address was proven, signed in."""
+    visitor = Visitor(app)
+    visitor.post("/users", {"email": email, "password": PASSWORD})
+    token = token_in(mail_to(app, email))
+    assert send(app, "/auth/email-verification/confirm", token=token, password=PASSWORD).status_code == 200
+    return visitor.sign_in(email)
 
 
 def test_second_request_in_a_minute_leaves_the_first_link_alone(app: Flask, kim: Visitor, clock: FrozenClock) -> None:

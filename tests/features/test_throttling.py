@@ -306,6 +306,12 @@ def test_throttles_of_one_name_must_be_one(make_app: Callable[..., Flask]) -> No
         make_app(secure_auth={"features": (*BUILTIN, mine)}, **THROTTLED)
 
 
+def test_throttle_counts_by_something_that_is_known(make_app: Callable[..., Flask]) -> None:
+    mine = Feature(name="mine", throttles=(replace(PINGS, name="mine.sent", by="adress"),))  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match=r"mine\.sent is by 'adress'; choose one of client, session, address"):
+        make_app(secure_auth={"features": (*BUILTIN, mine)}, **THROTTLED)
+
+
 def test_route_cannot_be_throttled_silently_or_by_address(make_app: Callable[..., Flask]) -> None:
     """Only a service knows what the usual answer is, and whose address it is."""
     for wrong in (replace(PINGS, silent=True), replace(PINGS, by="address"), replace(PINGS, by="session")):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from itertools import cycle
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from werkzeug.test import TestResponse
 
 from flask_secureauth import Feature, account_locked
 from flask_secureauth.core.passwords import HashingBusy, PasswordHasher
+from flask_secureauth.db.database import Database, TransactionConflict
 from flask_secureauth.errors import AuthError
 from flask_secureauth.features import BUILTIN
 from flask_secureauth.features.throttling.lockout import MOST, wait_after
@@ -133,6 +135,33 @@ def test_attempt_that_finds_no_free_slot_is_not_counted(app: Flask, monkeypatch:
         patch.setattr(PasswordHasher, "verify", busy)
         assert {_try(app, PASSWORD).status_code for _ in range(30)} == {503}
     assert _fail(app, 5) == [401] * 5
+
+
+def test_change_that_finds_no_free_slot_is_not_counted(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    def busy(self: Any, password: str) -> str:
+        raise HashingBusy
+
+    kim = Visitor(app).sign_in()
+    change = {"current_password": PASSWORD, "new_password": NEW}
+    with monkeypatch.context() as patch:
+        patch.setattr(PasswordHasher, "hash", busy)
+        assert [kim.post("/users/me/password", change).status_code for _ in range(6)] == [503] * 6
+    assert kim.post("/users/me/password", change).status_code == 200
+
+
+def test_sign_in_whose_transaction_is_run_again_is_not_counted(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit = Database._commit
+    is_undone = cycle((False, True, False))  # After the limit of the client, the sign-in meets one, and is tried again.
+
+    def meet_another(self: Database) -> None:
+        if next(is_undone):
+            self.undo()
+            raise TransactionConflict
+        commit(self)
+
+    monkeypatch.setattr(Database, "_commit", meet_another)
+
+    assert [_try(app, PASSWORD).status_code for _ in range(6)] == [200] * 6
 
 
 def test_lock_is_signalled_once_when_it_begins(app: Flask, clock: FrozenClock) -> None:

@@ -54,6 +54,7 @@ class Content:
 
     The link is ``page``, a path of the app, with the token ``token_id`` if there is one; ``lifetime`` is the
     token's. ``params`` are what the template shows; ``..._page`` among them become links ``..._link``.
+    ``user_id`` is whose mail it is; without it that of the letter.
     """
 
     to: str
@@ -69,7 +70,7 @@ Compose = Callable[[Letter], Content | None]
 
 def as_queued(letter: Letter) -> Content:
     """Compose a mail that says what was queued, to where it was queued: for notices."""
-    return Content(to=letter.to, params=letter.params, user_id=letter.user_id)
+    return Content(to=letter.to, params=letter.params)
 
 
 class MailService:
@@ -128,21 +129,20 @@ class MailService:
 
         Wants to be asked before the transaction has written anything.
         """
+        throttles = self._auth.throttles
+        # The client first: who is beyond that limit must not use up those of other people's mailboxes, or fill the log.
+        if client is not None and client.ip is not None and not throttles.admit(BY_CLIENT, client.ip):
+            return False
         if mailable(to) is None:
             logger.warning("A mail was not queued: its address is none.")
             return False
-        if client is None:
+        if client is None or of_address is None:
             return True
         address = to.lower()
         with suppress(InvalidEmail):
             address = canonical_email(to, allow_test_domain=True)
-        if of_address is BY_ADDRESS:
-            # These are sent whether there was such an account or not, so with tags one mailbox is flooded.
-            address = mailbox_of(address)
-        throttles = self._auth.throttles
-        # The client first: who is beyond that limit must not use up those of other people's mailboxes.
-        is_within = client.ip is None or throttles.admit(BY_CLIENT, client.ip)
-        return is_within and (of_address is None or throttles.admit(of_address, address))
+        # With tags one mailbox would be flooded: whoever has an account at each of them, or needs none.
+        return throttles.admit(of_address, mailbox_of(address))
 
     def deliver(self) -> Iterator[str]:
         """Deliver every mail that is due, and yield what became of each.

@@ -38,7 +38,7 @@ class SessionService:
     ) -> OpenSession:
         """Insert a session for ``user``; the oldest one makes room. Only ``complete_login`` calls this."""
         auth, now = self._auth, self._auth.clock.now()
-        user_id = auth.users.key(auth.users.subject(user))
+        user_id = auth.users.identify(user)
         opened = OpenSession(
             id=new_identifier(),
             methods=tuple(methods),

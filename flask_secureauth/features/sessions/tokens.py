@@ -101,7 +101,7 @@ class SessionTokens:
             if self._rotate(parsed, client):
                 return self._reissue(row, key_id=self.signing_key_id(), generation=parsed.generation + 1)
             # Another request was quicker. What it made of the row shows in a new transaction only.
-            self._auth.database.session.rollback()
+            self._auth.database.undo()
             row = self._living(parsed)
         ahead = row.session_generation - parsed.generation
         if ahead == 1 and self._is_in_grace(row):

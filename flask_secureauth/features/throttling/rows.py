@@ -51,7 +51,7 @@ class DatabaseStorage(MarkStorage):
         self._upserts: dict[tuple[str, bool, _Conditions], Any] = {}
         self._read = select(hits).where(digest == bindparam("of"))
         without = func.replace(hits, bindparam("mark"), "")
-        self._release = update(self._table).where(digest.in_(bindparam("of", expanding=True))).values(hits=without)
+        self._release = update(self._table).where(digest == bindparam("of")).values(hits=without)
 
     def together(self, unit: Callable[[], T]) -> T:
         return self._database.run_apart(unit)
@@ -72,7 +72,8 @@ class DatabaseStorage(MarkStorage):
 
     def release(self, keys: Sequence[str], mark: str) -> None:
         """Take ``mark`` back; in the request's transaction if it has begun one."""
-        self._database.execute(self._release, {"of": [digest_of(key) for key in keys], "mark": mark})
+        # Row by row in the order in which they were written: two of one client wait, and do not block each other.
+        self._database.execute(self._release, [{"of": digest_of(key), "mark": mark} for key in keys])
 
     def marks(self, key: str) -> list[str]:
         with self._database.apart() as connection:

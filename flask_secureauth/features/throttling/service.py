@@ -134,6 +134,7 @@ class ThrottlingService:
         refused = self._take(taken, FAILURES, bucket)
         if refused:
             return refused
+        # Of every limit: each call also notes this account.
         is_another = [self._is_another(taken, item, bucket, address) for item in self._limits[SPRAYING.name]]
         return self._take(taken, SPRAYING, bucket) if any(is_another) else None
 

@@ -93,7 +93,7 @@ class MarkStorage(Storage, MovingWindowSupport):
 
     @property
     def base_exceptions(self) -> type[Exception]:
-        """Nothing is wrapped."""
+        """What ``limits`` would wrap if it were told to; it is not."""
         return DatabaseUnavailable
 
     def _moves(self, *arguments: Any, **named: Any) -> NoReturn:

@@ -86,14 +86,14 @@ class Renderer:
             link=link,
         )
 
-    def sample(self, template: str, locale: str | None = None) -> Message:
+    def sample(self, template: str, locale: str | None = None, *, to: str = "kim@example.com") -> Message:
         """Return a mail with values that nobody has sent."""
         page, token = _SAMPLE_LINKS.get(template, (f"/{template.replace('_', '-')}", "sample-of-a-token"))
         return self.message(
             "sample",
             template,
             locale=locale or self._settings.locale,
-            to="kim@example.com",
+            to=to,
             params=_SAMPLE | ({"lifetime": 600} if token else {}),
             page=page,
             token=token,

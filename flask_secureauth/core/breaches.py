@@ -120,7 +120,7 @@ def _check_sample(file: BinaryIO) -> None:
 class BreachRange:
     """A service that answers ``GET <url>/<five hex digits>`` with all hashes that begin so: k-anonymity.
 
-    Padding hides from who sees the size of the answer which five they were. Source:
+    Padding keeps the answer's size from telling an onlooker which five they were. Source:
     the range search of the Pwned Passwords API, version 3.
     """
 
@@ -132,6 +132,7 @@ class BreachRange:
     def is_breached(self, password: str) -> bool:
         digest = _digest(password)
         suffix = digest[5:].encode()
+        # Padding has a count of 0.
         return any(match[1].upper() == suffix and int(match[2]) for match in self._entries(digest[:5]))
 
     def _entries(self, prefix: str) -> list[re.Match[bytes]]:

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from http import HTTPStatus
 from typing import Any, cast
 
 from flask import Flask, request
 from flask.typing import ResponseReturnValue
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.exceptions import BadHost, HTTPException, MethodNotAllowed, NotFound, SecurityError
 from werkzeug.wrappers import Response as PlainResponse
 
 from ..errors import AuthError, InternalError, NotAllowed, UnknownPath
+
+_OF_ROUTING: tuple[type[HTTPException], ...] = (NotFound, MethodNotAllowed, SecurityError, BadHost)
+
+
+class UntrustedHost(AuthError):
+    """The ``Host`` of the request is not among Flask's ``TRUSTED_HOSTS``, or not the name of any host."""
+
+    code = HTTPStatus.BAD_REQUEST
+    error_code = "untrusted_host"
+    sentence = "This site is not served under that host name."
 
 
 def refuse(refusal: AuthError) -> PlainResponse:
@@ -24,24 +35,24 @@ def crash(error: Exception) -> PlainResponse:
 
 
 def answer_unknown_paths(app: Flask, paths: Iterable[str], prefix: str) -> None:
-    """Answer 404 and 405 with JSON for paths among ours that no rule knows.
+    """Answer with JSON for paths among ours that no rule knows, and for hosts that are not ours.
 
     Among ours is everything below ``prefix``, or without one below the first segment of a route.
-    A handler of the app's own comes first: for 404 or 405, or for every HTTPException.
+    A handler of the app's own comes first: for the status, or for every HTTPException.
     """
     roots = {prefix} if prefix else {_root(path) for path in paths}
     below = tuple(f"{root}/" for root in roots)
 
     def answer(error: HTTPException) -> ResponseReturnValue:
-        own = _handler_of_app(app, error)
+        own = _handler_of_app(app, error, answer)
         if own is not None:
             return cast("ResponseReturnValue", app.ensure_sync(own)(error))
         is_ours = request.path in roots or request.path.startswith(below)
         return refuse(_ours(error)) if is_ours and request.routing_exception else error
 
-    for status in (404, 405):
-        if not app.error_handler_spec[None][status]:
-            app.register_error_handler(status, answer)
+    for kind in _OF_ROUTING:
+        if kind not in app.error_handler_spec[None][kind.code]:
+            app.register_error_handler(kind, answer)
 
 
 def _root(path: str) -> str:
@@ -50,13 +61,15 @@ def _root(path: str) -> str:
     return path if first == "/.well-known" else first
 
 
-def _handler_of_app(app: Flask, error: HTTPException) -> Callable[..., Any] | None:
+def _handler_of_app(app: Flask, error: HTTPException, ours: Callable[..., Any]) -> Callable[..., Any] | None:
     """Flask looks for a status before it looks for a class, so a handler of HTTPException would be shadowed by ours."""
-    handlers = app.error_handler_spec[None][None]
-    return next((handlers[kind] for kind in type(error).__mro__ if kind in handlers), None)
+    of = app.error_handler_spec
+    places = [of[name][status] for status in (error.code, None) for name in (*request.blueprints, None)]
+    found = (handlers.get(kind) for handlers in places for kind in type(error).__mro__)
+    return next((handler for handler in found if handler not in (None, ours)), None)
 
 
 def _ours(error: HTTPException) -> AuthError:
     if isinstance(error, MethodNotAllowed):
         return NotAllowed(error.valid_methods)
-    return UnknownPath()
+    return UnknownPath() if isinstance(error, NotFound) else UntrustedHost()

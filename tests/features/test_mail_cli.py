@@ -143,7 +143,7 @@ def test_preview_prints_subject_and_text(post: Post) -> None:
     lines = invoke(post, "preview", "password_reset").output.splitlines()
 
     assert lines[0] == "Subject: Choose a new password"
-    assert "https://app.example/password-reset#token=sample-of-a-token" in lines
+    assert "https://app.example/reset-password#token=sample-of-a-token" in lines
 
 
 def test_preview_prints_html_in_a_language(post: Post) -> None:

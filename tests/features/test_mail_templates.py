@@ -24,7 +24,7 @@ from tools import translations
 TEMPLATES = Path(translations.PACKAGE / "templates/secureauth/mail")
 NAMES = sorted(path.stem for path in TEMPLATES.glob("*.txt") if path.stem != "base")
 LOCALES = ("en", "de")
-TO_PAGES = {"email_verification", "account_exists", "password_reset", "email_change", "email_changed"}
+TO_PAGES = {"email_verification", "password_reset", "email_change", "email_changed"}
 
 each_mail = pytest.mark.parametrize("name", NAMES)
 each_locale = pytest.mark.parametrize("locale", LOCALES)
@@ -59,6 +59,7 @@ class Page(HTMLParser):
 
 def test_every_flow_has_its_mail() -> None:
     assert set(NAMES) == TO_PAGES | {
+        "account_exists",
         "password_changed",
         "email_change_notice",
         "email_change_taken",
@@ -102,7 +103,30 @@ def test_mail_has_a_link_where_the_flow_goes_on(app: Flask, name: str) -> None:
     if message.link:
         assert message.text.count(message.link) == 1
         assert message.html.count(f'href="{message.link}"') == 2  # As a button, and to copy.
-        assert (message.token is None) == (name == "account_exists")
+        assert message.token
+
+
+@pytest.mark.parametrize(
+    ("name", "feature", "prefix"),
+    [
+        ("email_verification", "email_verification", ""),
+        ("password_reset", "password_reset", ""),
+        ("email_change", "email_change", ""),
+        ("email_changed", "email_change", "undo_"),
+    ],
+)
+def test_sample_has_the_page_and_the_lifetime_of_its_feature(app: Flask, name: str, feature: str, prefix: str) -> None:
+    settings = app.extensions["secureauth"].settings[feature]
+    lifetime = getattr(settings, f"{prefix}lifetime").total_seconds()
+    message = sample(app, name)
+
+    assert message.link == f"https://app.example{getattr(settings, f'{prefix}page')}#token=sample-of-a-token"
+    assert lifetime_line(message) == lifetime_line(render(app, name, lifetime=lifetime))
+
+
+def lifetime_line(message: Message) -> str:
+    (line,) = [line for line in message.text.splitlines() if line.startswith("The link works once")]
+    return line
 
 
 @each_mail

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from flask import Flask, abort, jsonify
+from flask import Blueprint, Flask, abort, jsonify
 from flask.testing import FlaskClient
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+from werkzeug.exceptions import BadRequest, HTTPException, MethodNotAllowed, NotFound, SecurityError
 
 from flask_secureauth import (
     AuthError,
@@ -18,7 +18,7 @@ from flask_secureauth import (
     user_registered,
 )
 from flask_secureauth.features.profile import ProfileSchema
-from flask_secureauth.testing import frozen_clock
+from flask_secureauth.testing import frozen_clock, mails
 from tests.conftest import PASSWORD, bearer, sign_in, sign_up
 from tests.web.views import add_views
 
@@ -155,6 +155,65 @@ def test_abort_404_of_an_app_view_below_our_paths_stays_the_apps(app: Flask, cli
 
     assert response.status_code == 404
     assert "No such posts" in response.text
+
+
+def test_handler_of_a_blueprint_of_the_apps_wins_for_its_views(app: Flask, client: FlaskClient) -> None:
+    blueprint = Blueprint("shop", __name__)
+    blueprint.register_error_handler(HTTPException, lambda error: ("shop page", 404))
+    blueprint.add_url_rule("/shop", view_func=lambda: abort(404))
+    app.register_blueprint(blueprint)
+
+    assert client.get("/shop").text == "shop page"
+
+
+@pytest.fixture
+def hosted(make_app: Callable[..., Flask]) -> Flask:
+    """An app that Flask serves under one name only, with a user."""
+    app = make_app(TRUSTED_HOSTS=["localhost"])
+    sign_up(app.test_client())
+    return app
+
+
+@pytest.mark.parametrize("hosts", [("evil.example",), ("localhost", "evil.example"), ("evil.example", "localhost")])
+def test_host_that_is_not_trusted_is_refused_in_json_and_nothing_happens(hosted: Flask, hosts: tuple[str, ...]) -> None:
+    client, email = hosted.test_client(), {"email": "kim@example.com"}
+
+    response = client.post("/auth/password-reset", json=email, headers=[("Host", host) for host in hosts])
+
+    assert (response.status_code, response.json["code"]) == (400, "untrusted_host")
+    assert response.json["error"] == "This site is not served under that host name."
+    assert {name: response.headers[name] for name in HEADERS} == HEADERS
+    assert mails(hosted) == []
+    assert client.post("/auth/password-reset", json=email).status_code == 202
+    assert len(mails(hosted)) == 1
+
+
+def test_name_that_no_host_can_have_is_refused_in_json(client: FlaskClient) -> None:
+    response = client.get("/health", headers={"Host": "a..b"})
+
+    assert (response.status_code, response.json["code"]) == (400, "untrusted_host")
+
+
+def test_untrusted_host_elsewhere_is_the_apps_own(hosted: Flask) -> None:
+    response = hosted.test_client().get("/shop", headers={"Host": "evil.example"})
+
+    assert response.status_code == 400
+    assert response.content_type.startswith("text/html")
+
+
+@pytest.mark.parametrize("handled", [400, BadRequest, SecurityError, HTTPException, Exception])
+@pytest.mark.parametrize("early", [True, False])
+def test_apps_own_handler_of_400_wins_for_untrusted_hosts(
+    make_app: Callable[..., Flask], handled: Any, early: bool
+) -> None:
+    def handle(app: Flask) -> None:
+        app.register_error_handler(handled, lambda error: ("my page", 400))
+
+    app = make_app(before=handle if early else None, TRUSTED_HOSTS=["localhost"])
+    if not early:
+        handle(app)
+
+    assert app.test_client().get("/health", headers={"Host": "evil.example"}).text == "my page"
 
 
 @pytest.mark.parametrize("handled", [404, NotFound, HTTPException, Exception])

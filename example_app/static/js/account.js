@@ -22,22 +22,22 @@ const passwordForm = setUpForm(find("#password-form"), {
     confirm: (value) => repetitionProblem(value, newPassword.value),
   },
   busyText: "Changing…",
-  submit: (values) => attempt(passwordForm, () => replacePassword(values)),
+  submit: (values) => runInForm(passwordForm, () => replacePassword(values)),
 });
 const emailForm = setUpForm(find("#email-form"), {
   checks: { email: newEmailProblem },
   busyText: "Sending…",
-  submit: (values) => attempt(emailForm, () => askForEmail(values)),
+  submit: (values) => runInForm(emailForm, () => askForEmail(values)),
 });
 const exportForm = setUpForm(find("#export-form"), {
   checks: {},
   busyText: "Collecting…",
-  submit: () => attempt(exportForm, download),
+  submit: () => runInForm(exportForm, download),
 });
 const deleteForm = setUpForm(find("#delete-form"), {
   checks: { confirmation: (value) => (isTheWord(value) ? "" : `Type the word “${WORD}”.`) },
   busyText: "Deleting…",
-  submit: () => attempt(deleteForm, remove),
+  submit: () => runInForm(deleteForm, remove),
 });
 const forms = [passwordForm, emailForm, exportForm, deleteForm];
 
@@ -70,7 +70,7 @@ function clear() {
 }
 
 /** Does the work of a form, and says in the form why it failed. */
-async function attempt(form, work) {
+async function runInForm(form, work) {
   try {
     await work();
   } catch (error) {

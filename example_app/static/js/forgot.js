@@ -1,10 +1,12 @@
 import { emailProblem, setUpForm } from "./form.js";
 import { askForReset } from "./links.js";
 import { showPart } from "./parts.js";
-import { takeNotice } from "./session.js";
 
-const formElement = document.querySelector("form");
-const form = setUpForm(formElement, { checks: { email: emailProblem }, busyText: "Sending…", submit: ask });
+const form = setUpForm(document.querySelector("form"), {
+  checks: { email: emailProblem },
+  busyText: "Sending…",
+  submit: ask,
+});
 
 async function ask({ email }) {
   try {
@@ -18,6 +20,3 @@ async function ask({ email }) {
 }
 
 document.querySelector("[data-again]").addEventListener("click", () => showPart("form"));
-
-const notice = takeNotice();
-if (notice?.email) formElement.elements.email.value = notice.email;

@@ -20,7 +20,7 @@ export function leaveNotice(notice) {
   }
 }
 
-/** Takes the notice left for this page, once; null when there is none. */
+/** Takes the notice left for the login page, once; null when there is none. */
 export function takeNotice() {
   try {
     const notice = JSON.parse(sessionStorage.getItem(NOTICE_KEY));

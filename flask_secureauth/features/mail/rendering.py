@@ -22,15 +22,23 @@ _OPTIONAL = ("link", "lifetime", "device", "new_email", "reset_link")
 """What a template may ask for without every mail having it."""
 
 _SAMPLE = {"device": "Firefox on Linux", "new_email": "lee@example.org", "reset_page": "/forgot-password"}
-_SAMPLE_LINKS: Mapping[str, tuple[str | None, str | None]] = {
-    "account_exists": ("/sign-in", None),
-    "password_changed": (None, None),
-    "email_change_notice": (None, None),
-    "email_change_taken": (None, None),
-    "email_change_undone": (None, None),
-    "account_deleted": (None, None),
+_WITHOUT_LINK = frozenset(
+    (
+        "account_exists",
+        "password_changed",
+        "email_change_notice",
+        "email_change_taken",
+        "email_change_undone",
+        "account_deleted",
+    )
+)
+_SAMPLE_LINKS = {
+    "email_verification": ("/verify", 86400),
+    "password_reset": ("/reset-password", 600),
+    "email_change": ("/change-email", 3600),
+    "email_changed": ("/undo-email-change", 604800),
 }
-"""Pages and tokens of mails that have no link, or one without a token."""
+"""Where the mails with a link lead, and for how many seconds, unless a setting says otherwise."""
 
 
 class Renderer:
@@ -86,17 +94,18 @@ class Renderer:
             link=link,
         )
 
-    def sample(self, template: str, locale: str | None = None) -> Message:
+    def sample(self, template: str, locale: str | None = None, *, to: str = "kim@example.com") -> Message:
         """Return a mail with values that nobody has sent."""
-        page, token = _SAMPLE_LINKS.get(template, (f"/{template.replace('_', '-')}", "sample-of-a-token"))
+        page, lifetime = _SAMPLE_LINKS.get(template, (f"/{template.replace('_', '-')}", 600))
+        linked = template not in _WITHOUT_LINK
         return self.message(
             "sample",
             template,
             locale=locale or self._settings.locale,
-            to="kim@example.com",
-            params=_SAMPLE | ({"lifetime": 600} if token else {}),
-            page=page,
-            token=token,
+            to=to,
+            params=_SAMPLE | ({"lifetime": lifetime} if linked else {}),
+            page=page if linked else None,
+            token="sample-of-a-token" if linked else None,
             queued_at=datetime(2026, 1, 21, 10, 30),
         )
 

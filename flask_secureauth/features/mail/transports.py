@@ -67,7 +67,7 @@ class FlaskMailer:
             body=message.text,
             html=message.html,
             # Source: RFC 3834 section 5: no auto-responder answers.
-            extra_headers={"Auto-Submitted": "auto-generated", "Content-Language": message.locale.replace("_", "-")},
+            extra_headers={"Auto-Submitted": "auto-generated", "Content-Language": message.locale},
         )
         mail.msgId = message.message_id
         if not self._mail.suppress:

@@ -9,6 +9,7 @@
         ├── MalformedBody           400
         ├── OneTimeTokenInvalid     400
         ├── RepeatedCookie          400
+        ├── UntrustedHost           400
         ├── BodyTooLarge            413
         ├── UnsupportedContentType  415
         ├── NotAuthenticated        401
@@ -263,6 +264,14 @@ class WrongPassword(AuthError):
     code = HTTPStatus.FORBIDDEN
     error_code = "wrong_password"
     sentence = "Wrong password"
+
+
+class UntrustedHost(AuthError):
+    """The ``Host`` of the request is not among Flask's ``TRUSTED_HOSTS``, or not the name of any host."""
+
+    code = HTTPStatus.BAD_REQUEST
+    error_code = "untrusted_host"
+    sentence = "This site is not served under that host name."
 
 
 class UnknownPath(AuthError):

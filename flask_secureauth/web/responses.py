@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from http import HTTPStatus
 from typing import Any, cast
 
 from flask import Flask, request
@@ -11,17 +10,9 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import BadHost, HTTPException, MethodNotAllowed, NotFound, SecurityError
 from werkzeug.wrappers import Response as PlainResponse
 
-from ..errors import AuthError, InternalError, NotAllowed, UnknownPath
+from ..errors import AuthError, InternalError, NotAllowed, UnknownPath, UntrustedHost
 
 _OF_ROUTING: tuple[type[HTTPException], ...] = (NotFound, MethodNotAllowed, SecurityError, BadHost)
-
-
-class UntrustedHost(AuthError):
-    """The ``Host`` of the request is not among Flask's ``TRUSTED_HOSTS``, or not the name of any host."""
-
-    code = HTTPStatus.BAD_REQUEST
-    error_code = "untrusted_host"
-    sentence = "This site is not served under that host name."
 
 
 def refuse(refusal: AuthError) -> PlainResponse:

@@ -68,18 +68,17 @@ class RegistrationService:
         Raises what :meth:`register` raises, but then no :exc:`UserExists`.
         """
         mailboxes = self._auth.mailboxes
-        if not mailboxes.required:
-            mailboxes.registered(self.register(email=email, password=password, **columns))
-            return False
         canonical, password_hash = self._prepare(email, password)
         try:
             user = self._add(canonical, password_hash, columns)
         except UserExists:
+            if not mailboxes.required:
+                raise
             with _refusals():
                 mailboxes.registered_again(canonical, password_hash=password_hash, fields=self._unset | columns)
         else:
             mailboxes.registered(user)
-        return True
+        return mailboxes.required
 
     def register(self, *, email: str, password: str, **columns: Any) -> Any:
         """Create an account and return the user.

@@ -33,7 +33,6 @@ from .mail.service import Content, Letter, MailService
 from .one_time_tokens import OneTimeTokenService, Purpose
 
 LINK, NOTICE = "email_verification", "account_exists"
-_LIMIT_AT_DELIVERY = {"limit": "at delivery"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +112,7 @@ class EmailVerificationService:
     def request(self, email: str, *, client: Client) -> None:
         """Send a link to an address, if it has an account that needs one. Whether it has one is seen at delivery."""
         self._see_that_it_is_on()
-        self._mail.queue(LINK, to=email, params=_LIMIT_AT_DELIVERY, client=client, of_address=None)
+        self._mail.queue(LINK, to=email, client=client, of_address=None)
 
     def confirm(self, token: str, password: str, *, client: Client) -> None:
         """Verify an address with a mailed token and the password of the account. Nobody is signed in.
@@ -142,7 +141,7 @@ class EmailVerificationService:
     def registered_again(self, email: str, *, password_hash: str, fields: Mapping[str, Any]) -> None:
         """Deal with a registration whose address is taken: a pending account makes way, others are told by mail.
 
-        Raises :exc:`~flask_secureauth.db.users.ValueTaken`, :exc:`~flask_secureauth.db.users.ValueRefused`.
+        Raises :exc:`~flask_secureauth.db.user_store.ValueTaken`, :exc:`~flask_secureauth.db.user_store.ValueRefused`.
         """
         credentials = self._auth.users.find_credentials(email)
         replaced = credentials is not None and self._replace(credentials, password_hash, fields)
@@ -217,20 +216,21 @@ class EmailVerificationService:
 
     def _send(self, template: str, email: str) -> None:
         # The limits are asked when it is composed: here locks are held, and who counts writes in another transaction.
-        self._mail.queue(template, to=email, params=_LIMIT_AT_DELIVERY)
+        self._mail.queue(template, to=email)
 
     def _compose_link(self, letter: Letter) -> Content | None:
         account = self._account(letter)
-        if account is None or self._is_verified(account.key) or not self._admits(letter):
+        if account is None or self._is_verified(account.key) or not self._mail.admits(letter.to, Client()):
             return None
         key, address, settings = account.key, account.email, self._settings
+        # Only now that another link goes out: beyond the limits of mails the first one has to do.
         self._tokens.void(key, self._purpose.name)
         token_id = self._tokens.issue(key, self._purpose, address=address)
         return Content(to=address, token_id=token_id, page=settings.page, lifetime=settings.lifetime, user_id=key)
 
     def _compose_notice(self, letter: Letter) -> Content | None:
         account = self._account(letter)
-        if account is None or not self._admits(letter):
+        if account is None or not self._mail.admits(letter.to, Client()):
             return None
         reset = self._auth.settings.get("password_reset")
         params = {"reset_page": reset.request_page} if reset else {}
@@ -239,9 +239,6 @@ class EmailVerificationService:
     def _account(self, letter: Letter) -> Credentials | None:
         account = self._auth.users.find_credentials(letter.to)
         return account if account is not None and self._auth.users.is_active(account.row) else None
-
-    def _admits(self, letter: Letter) -> bool:
-        return "limit" not in letter.params or self._mail.admits(letter.to, Client())
 
 
 def request(call: Call) -> dict[str, str]:

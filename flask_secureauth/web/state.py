@@ -65,7 +65,7 @@ class Mailboxes(Protocol):
         ...
 
     def registered_again(self, email: str, *, password_hash: str, fields: Mapping[str, Any]) -> None:
-        """Be told that a visitor registered an address that is taken, where that is no secret to its owner alone."""
+        """Be told that a visitor registered a taken address, where only its owner may learn that."""
         ...
 
     def find_verified(self, user: Any) -> bool | None:

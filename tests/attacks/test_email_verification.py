@@ -472,3 +472,19 @@ def test_mailbox_is_not_flooded_by_tags(make_app: Callable[..., Flask]) -> None:
 
     assert answers == {202: 100}
     assert len(reached) == 3
+
+
+@pytest.mark.parametrize("attempt", [register, resend, log_in], ids=["register", "resend", "sign in"])
+def test_link_that_was_sent_works_while_no_other_is_sent(
+    make_app: Callable[..., Flask], attempt: Callable[..., TestResponse]
+) -> None:
+    """F22: beyond the limits of mails a link is not made void by one that nobody gets."""
+    app = make_app(SECUREAUTH_EMAIL_VERIFICATION_MODE="required", SECUREAUTH_THROTTLING_ENABLED=True)
+    client = app.test_client()
+    register(client)
+    (mail,) = mails(app)
+
+    attempt(client)
+
+    assert mails(app) == []
+    assert confirm(client, mail.token, PASSWORD).status_code == 200

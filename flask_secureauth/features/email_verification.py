@@ -144,7 +144,7 @@ class EmailVerificationService:
         Raises :exc:`~flask_secureauth.db.user_store.ValueTaken`, :exc:`~flask_secureauth.db.user_store.ValueRefused`.
         """
         credentials = self._auth.users.find_credentials(email)
-        replaced = credentials is not None and self._replace(credentials, password_hash, fields)
+        replaced = credentials is not None and self._replace(credentials.key, password_hash, fields)
         self._send(LINK if replaced else NOTICE, email)
 
     def find_verified(self, user: Any) -> bool | None:
@@ -203,15 +203,14 @@ class EmailVerificationService:
         theirs = update(self._model).where(self._model.user_id == user_id, *conditions)
         return self._auth.database.change(theirs.values(**values))
 
-    def _replace(self, credentials: Credentials, password_hash: str, fields: Mapping[str, Any]) -> bool:
+    def _replace(self, key: Any, password_hash: str, fields: Mapping[str, Any]) -> bool:
         """Give a pending account to whoever registered last: the earlier one has proven nothing and gets nothing."""
         auth, is_pending = self._auth, self._model.verified_at.is_(None)
-        user = auth.users.attach(credentials.row)
         # The user's row first, as at every sign-in, so that those who meet wait and do not block each other.
-        if not auth.users.lock(user) or not self._change(credentials.key, is_pending, registered_at=self._now()):
+        if not auth.users.lock(key) or not self._change(key, is_pending, registered_at=self._now()):
             return False
-        auth.users.overwrite(user, password_hash=password_hash, fields=fields)
-        auth.database.announce(CredentialsChanged(user_id=credentials.key, reason="registration"))
+        auth.users.overwrite(key, {"password_hash": password_hash, **fields})
+        auth.database.announce(CredentialsChanged(user_id=key, reason="registration"))
         return True
 
     def _send(self, template: str, email: str) -> None:

@@ -141,10 +141,19 @@ def _names(schema: Schema) -> list[str]:
     return [field.attribute or name for name, field in schema.load_fields.items() if name != "password"]
 
 
-def _unset(schema: Schema, user_model: type[Any]) -> dict[str, None]:
-    """The columns of a registration that may be empty: so that one that replaces another keeps nothing of it."""
+def _unset(schema: Schema, user_model: type[Any]) -> dict[str, Any]:
+    """What the columns of a registration hold that leaves them out; without those of which only an insert knows it."""
+    unset: dict[str, Any] = {}
     columns = inspect(user_model).columns
-    return {name: None for name in _names(schema) if name in columns and columns[name].nullable}
+    for name in _names(schema):
+        column = columns.get(name) if name != "email" else None
+        if column is None:
+            continue
+        if column.default is not None and column.default.is_scalar:
+            unset[name] = column.default.arg
+        elif column.nullable:
+            unset[name] = None
+    return unset
 
 
 def register(call: Call) -> dict[str, str] | Answer:

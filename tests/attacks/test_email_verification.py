@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import func, select, update
+from marshmallow import fields
+from sqlalchemy import String, func, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 from werkzeug.test import TestResponse
 
-from flask_secureauth import UserMixin
+from flask_secureauth import RegistrationSchema, UserMixin
 from flask_secureauth.core.mail import Message
 from flask_secureauth.events import EmailVerified
 from flask_secureauth.features.email_verification import EmailVerificationMixin
@@ -272,6 +273,52 @@ def test_verified_account_is_out_of_the_attackers_reach(hijacked: Flask) -> None
 
     assert log_in(client, password=ATTACKER).status_code == 401
     assert sign_in(client, password=VICTIM)
+
+
+class PersonalRegistration(RegistrationSchema):
+    recovery, name = fields.String(), fields.String()
+    news = fields.Boolean()
+
+
+UNSET = {"recovery": "", "news": True, "name": None}
+EVIL = {"recovery": "eve@example.com", "news": False, "name": "Eve"}
+
+
+@pytest.fixture
+def personal(make_app: Callable[..., Flask]) -> Flask:
+    """An app in which an attacker has registered the victim's address, and filled the columns of the app."""
+    db = new_sqlalchemy()
+
+    class User(UserMixin, db.Model):
+        __tablename__ = "accounts"
+        recovery: Mapped[str] = mapped_column(String(80), default="")
+        news: Mapped[bool] = mapped_column(default=True)
+        name: Mapped[str | None] = mapped_column(String(20))
+
+    secure_auth = {"db": db, "user_model": User, "schemas": {RegistrationSchema: PersonalRegistration}}
+    app = make_app(before=db.init_app, secure_auth=secure_auth, SECUREAUTH_EMAIL_VERIFICATION_MODE="required")
+    with app.app_context():
+        db.create_all()
+    assert post(app.test_client(), "/users", email="kim@example.com", password=ATTACKER, **EVIL).status_code == 202
+    return app
+
+
+def columns(app: Flask) -> dict[str, Any]:
+    users = app.extensions["secureauth"].users
+    with app.app_context():
+        user = users.attach(users.find_credentials("kim@example.com").row)
+        return {name: getattr(user, name) for name in UNSET}
+
+
+def test_victim_who_registers_too_finds_no_column_of_the_attackers(personal: Flask) -> None:
+    """F4: what the victim leaves out is as in a registration that replaces none."""
+    client = personal.test_client()
+    assert columns(personal) == EVIL
+
+    register(client, password=VICTIM)
+
+    assert confirm(client, mails(personal)[-1].token, VICTIM).status_code == 200
+    assert columns(personal) == UNSET
 
 
 def verified(app: Flask) -> int:

@@ -147,6 +147,10 @@ class EmailVerificationService:
         replaced = credentials is not None and self._replace(credentials.key, password_hash, fields)
         self._send(LINK if replaced else NOTICE, email)
 
+    def is_pending(self, user_id: Any) -> bool:
+        """Whether nobody has proven the account since a visitor registered it. Locks the row until the commit."""
+        return self.required and bool(self._change(user_id, self._model.verified_at.is_(None), verified_at=None))
+
     def find_verified(self, user: Any) -> bool | None:
         """Whether the present address of ``user`` was proven; ``None`` where nobody is asked to."""
         return None if self._settings.mode == "off" else self._is_verified(self._auth.users.identify(user))

@@ -20,7 +20,7 @@ from sqlalchemy import inspect
 from ..core.identifiers import InvalidEmail, canonical_email
 from ..db.user_store import EmailTaken, ValueRefused, ValueTaken
 from ..errors import AuthError, ConfigurationError, InvalidInput
-from ..events import UserRegistered
+from ..events import CredentialsChanged, UserRegistered
 from ..feature import Feature, Route, Throttle
 from ..web.dispatch import Answer, Call, load
 from ..web.schemas import BodySchema, required_text
@@ -88,6 +88,11 @@ class RegistrationService:
         """
         canonical, password_hash = self._prepare(email, password)
         return self._add(canonical, password_hash, columns)
+
+    def take_back(self, event: CredentialsChanged) -> None:
+        """Empty the columns of a pending account whose password is reset: perhaps a stranger has filled them."""
+        if self._unset and event.reason == "password_reset" and self._auth.mailboxes.is_pending(event.user_id):
+            self._auth.users.overwrite(event.user_id, self._unset)
 
     def _prepare(self, email: str, password: str) -> tuple[str, str]:
         canonical = self._check(email, password)
@@ -205,5 +210,6 @@ FEATURE = Feature(
             throttles=(REGISTERING,),
         ),
     ),
+    handlers={CredentialsChanged: RegistrationService.take_back},
     cli=(create_user,),
 )

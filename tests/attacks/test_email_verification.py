@@ -15,7 +15,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from marshmallow import fields
-from sqlalchemy import String, func, select, update
+from sqlalchemy import String, delete, func, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 from werkzeug.test import TestResponse
 
@@ -319,6 +319,42 @@ def test_victim_who_registers_too_finds_no_column_of_the_attackers(personal: Fla
 
     assert confirm(client, mails(personal)[-1].token, VICTIM).status_code == 200
     assert columns(personal) == UNSET
+
+
+def reset(client: FlaskClient) -> None:
+    """Ask for a link to a new password, and follow it."""
+    post(client, "/auth/password-reset", email="kim@example.com")
+    token = mails(client.application)[-1].token
+    assert post(client, "/auth/password-reset/confirm", token=token, new_password=VICTIM).status_code == 200
+
+
+def test_victim_who_resets_the_password_finds_no_column_of_the_attackers(personal: Flask) -> None:
+    """F4: what the attacker filled in goes with the attacker's password."""
+    reset(personal.test_client())
+
+    assert columns(personal) == UNSET
+    assert sign_in(personal.test_client(), password=VICTIM)
+
+
+def test_reset_of_a_proven_account_keeps_its_columns(personal: Flask) -> None:
+    """F4: they are of whoever proved to know the password and to have the mailbox."""
+    client = personal.test_client()
+    assert confirm(client, mails(personal)[-1].token, ATTACKER).status_code == 200
+
+    reset(client)
+
+    assert columns(personal) == EVIL
+
+
+def test_reset_of_an_account_that_no_visitor_made_keeps_its_columns(personal: Flask) -> None:
+    """F4: those from before the switch, and of the app's own making, are nobody's to take."""
+    auth = personal.extensions["secureauth"]
+    with personal.app_context(), auth.database.transaction():
+        auth.database.change(delete(auth.models[EmailVerificationMixin]))
+
+    reset(personal.test_client())
+
+    assert columns(personal) == EVIL
 
 
 def verified(app: Flask) -> int:

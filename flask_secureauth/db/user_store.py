@@ -92,8 +92,8 @@ class UserStore(Protocol):
         """Have :meth:`add` refuse the addresses that ``is_reserved`` says are kept for somebody."""
         ...
 
-    def overwrite(self, user: Any, *, password_hash: str, fields: Mapping[str, Any]) -> None:
-        """Give an account, whose row is locked, another password and columns.
+    def overwrite(self, key: Any, values: Mapping[str, Any]) -> None:
+        """Store other values of columns in an account, whose row is locked, whatever is stored.
 
         Raises :exc:`ValueTaken`, :exc:`ValueRefused`.
         """

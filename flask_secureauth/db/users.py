@@ -131,8 +131,9 @@ class SQLAlchemyUserStore:
     def reserve(self, is_reserved: Callable[[str], bool]) -> None:
         self._reservations.append(is_reserved)
 
-    def overwrite(self, user: Any, *, password_hash: str, fields: Mapping[str, Any]) -> None:
-        for name, value in {"password_hash": password_hash, **fields}.items():
+    def overwrite(self, key: Any, values: Mapping[str, Any]) -> None:
+        user = self._read_again(key)
+        for name, value in values.items():
             setattr(user, name, value)
         self._flush()
 
@@ -162,14 +163,12 @@ class SQLAlchemyUserStore:
         return self._update(self.key_column == key, password_hash=new)
 
     def set_email(self, key: Any, new: str) -> str | None:
-        session = self._database.session
-        # Locked while it is read: the transaction may have begun before the address that is there now.
-        user = session.get(self.model, key, populate_existing=True, with_for_update={"of": self.model})
+        user = self._read_again(key)
         if user is None:
             return None
         old, user.email = str(user.email), new
         try:
-            session.flush()
+            self._database.session.flush()
         except IntegrityError as error:
             self._database.undo()
             if self.find_credentials(new):
@@ -192,6 +191,13 @@ class SQLAlchemyUserStore:
             self._database.undo()
             raise UserReferenced(str(error.orig)) from error
         return True
+
+    def _read_again(self, key: Any) -> Any | None:
+        # Locked while it is read: the transaction may have begun before what is there now. Not by get, which would
+        # compare the version of the row with that of the object.
+        now = select(self.model).where(self.key_column == key).with_for_update(of=self.key_column.table)
+        rows = self._database.session.scalars(now.execution_options(populate_existing=True))
+        return rows.unique().one_or_none()
 
     def _update(self, *conditions: Any, **values: Any) -> bool:
         model = self.model

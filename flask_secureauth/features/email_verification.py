@@ -33,7 +33,6 @@ from .mail.service import Content, Letter, MailService
 from .one_time_tokens import OneTimeTokenService, Purpose
 
 LINK, NOTICE = "email_verification", "account_exists"
-_LIMIT_AT_DELIVERY = {"limit": "at delivery"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +112,7 @@ class EmailVerificationService:
     def request(self, email: str, *, client: Client) -> None:
         """Send a link to an address, if it has an account that needs one. Whether it has one is seen at delivery."""
         self._see_that_it_is_on()
-        self._mail.queue(LINK, to=email, params=_LIMIT_AT_DELIVERY, client=client, of_address=None)
+        self._mail.queue(LINK, to=email, client=client, of_address=None)
 
     def confirm(self, token: str, password: str, *, client: Client) -> None:
         """Verify an address with a mailed token and the password of the account. Nobody is signed in.
@@ -142,11 +141,15 @@ class EmailVerificationService:
     def registered_again(self, email: str, *, password_hash: str, fields: Mapping[str, Any]) -> None:
         """Deal with a registration whose address is taken: a pending account makes way, others are told by mail.
 
-        Raises :exc:`~flask_secureauth.db.users.ValueTaken`, :exc:`~flask_secureauth.db.users.ValueRefused`.
+        Raises :exc:`~flask_secureauth.db.user_store.ValueTaken`, :exc:`~flask_secureauth.db.user_store.ValueRefused`.
         """
         credentials = self._auth.users.find_credentials(email)
-        replaced = credentials is not None and self._replace(credentials, password_hash, fields)
+        replaced = credentials is not None and self._replace(credentials.key, password_hash, fields)
         self._send(LINK if replaced else NOTICE, email)
+
+    def is_pending(self, user_id: Any) -> bool:
+        """Whether nobody has proven the account since a visitor registered it. Locks the row until the commit."""
+        return self.required and bool(self._change(user_id, self._model.verified_at.is_(None), verified_at=None))
 
     def find_verified(self, user: Any) -> bool | None:
         """Whether the present address of ``user`` was proven; ``None`` where nobody is asked to."""
@@ -204,33 +207,33 @@ class EmailVerificationService:
         theirs = update(self._model).where(self._model.user_id == user_id, *conditions)
         return self._auth.database.change(theirs.values(**values))
 
-    def _replace(self, credentials: Credentials, password_hash: str, fields: Mapping[str, Any]) -> bool:
+    def _replace(self, key: Any, password_hash: str, fields: Mapping[str, Any]) -> bool:
         """Give a pending account to whoever registered last: the earlier one has proven nothing and gets nothing."""
         auth, is_pending = self._auth, self._model.verified_at.is_(None)
-        user = auth.users.attach(credentials.row)
         # The user's row first, as at every sign-in, so that those who meet wait and do not block each other.
-        if not auth.users.lock(user) or not self._change(credentials.key, is_pending, registered_at=self._now()):
+        if not auth.users.lock(key) or not self._change(key, is_pending, registered_at=self._now()):
             return False
-        auth.users.overwrite(user, password_hash=password_hash, fields=fields)
-        auth.database.announce(CredentialsChanged(user_id=credentials.key, reason="registration"))
+        auth.users.overwrite(key, {"password_hash": password_hash, **fields})
+        auth.database.announce(CredentialsChanged(user_id=key, reason="registration"))
         return True
 
     def _send(self, template: str, email: str) -> None:
         # The limits are asked when it is composed: here locks are held, and who counts writes in another transaction.
-        self._mail.queue(template, to=email, params=_LIMIT_AT_DELIVERY)
+        self._mail.queue(template, to=email)
 
     def _compose_link(self, letter: Letter) -> Content | None:
         account = self._account(letter)
-        if account is None or self._is_verified(account.key) or not self._admits(letter):
+        if account is None or self._is_verified(account.key) or not self._mail.admits(letter.to, Client()):
             return None
         key, address, settings = account.key, account.email, self._settings
+        # Only now that another link goes out: beyond the limits of mails the first one has to do.
         self._tokens.void(key, self._purpose.name)
         token_id = self._tokens.issue(key, self._purpose, address=address)
         return Content(to=address, token_id=token_id, page=settings.page, lifetime=settings.lifetime, user_id=key)
 
     def _compose_notice(self, letter: Letter) -> Content | None:
         account = self._account(letter)
-        if account is None or not self._admits(letter):
+        if account is None or not self._mail.admits(letter.to, Client()):
             return None
         reset = self._auth.settings.get("password_reset")
         params = {"reset_page": reset.request_page} if reset else {}
@@ -239,9 +242,6 @@ class EmailVerificationService:
     def _account(self, letter: Letter) -> Credentials | None:
         account = self._auth.users.find_credentials(letter.to)
         return account if account is not None and self._auth.users.is_active(account.row) else None
-
-    def _admits(self, letter: Letter) -> bool:
-        return "limit" not in letter.params or self._mail.admits(letter.to, Client())
 
 
 def request(call: Call) -> dict[str, str]:

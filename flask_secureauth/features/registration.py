@@ -20,7 +20,7 @@ from sqlalchemy import inspect
 from ..core.identifiers import InvalidEmail, canonical_email
 from ..db.user_store import EmailTaken, ValueRefused, ValueTaken
 from ..errors import AuthError, ConfigurationError, InvalidInput
-from ..events import UserRegistered
+from ..events import CredentialsChanged, UserRegistered
 from ..feature import Feature, Route, Throttle
 from ..web.dispatch import Answer, Call, load
 from ..web.schemas import BodySchema, required_text
@@ -68,18 +68,17 @@ class RegistrationService:
         Raises what :meth:`register` raises, but then no :exc:`UserExists`.
         """
         mailboxes = self._auth.mailboxes
-        if not mailboxes.required:
-            mailboxes.registered(self.register(email=email, password=password, **columns))
-            return False
         canonical, password_hash = self._prepare(email, password)
         try:
             user = self._add(canonical, password_hash, columns)
         except UserExists:
+            if not mailboxes.required:
+                raise
             with _refusals():
                 mailboxes.registered_again(canonical, password_hash=password_hash, fields=self._unset | columns)
         else:
             mailboxes.registered(user)
-        return True
+        return mailboxes.required
 
     def register(self, *, email: str, password: str, **columns: Any) -> Any:
         """Create an account and return the user.
@@ -89,6 +88,11 @@ class RegistrationService:
         """
         canonical, password_hash = self._prepare(email, password)
         return self._add(canonical, password_hash, columns)
+
+    def take_back(self, event: CredentialsChanged) -> None:
+        """Empty the columns of a pending account whose password is reset: perhaps a stranger has filled them."""
+        if self._unset and event.reason == "password_reset" and self._auth.mailboxes.is_pending(event.user_id):
+            self._auth.users.overwrite(event.user_id, self._unset)
 
     def _prepare(self, email: str, password: str) -> tuple[str, str]:
         canonical = self._check(email, password)
@@ -142,10 +146,19 @@ def _names(schema: Schema) -> list[str]:
     return [field.attribute or name for name, field in schema.load_fields.items() if name != "password"]
 
 
-def _unset(schema: Schema, user_model: type[Any]) -> dict[str, None]:
-    """The columns of a registration that may be empty: so that one that replaces another keeps nothing of it."""
+def _unset(schema: Schema, user_model: type[Any]) -> dict[str, Any]:
+    """What the columns of a registration hold that leaves them out; without those of which only an insert knows it."""
+    unset: dict[str, Any] = {}
     columns = inspect(user_model).columns
-    return {name: None for name in _names(schema) if name in columns and columns[name].nullable}
+    for name in _names(schema):
+        column = columns.get(name) if name != "email" else None
+        if column is None:
+            continue
+        if column.default is not None and column.default.is_scalar:
+            unset[name] = column.default.arg
+        elif column.nullable:
+            unset[name] = None
+    return unset
 
 
 def register(call: Call) -> dict[str, str] | Answer:
@@ -197,5 +210,6 @@ FEATURE = Feature(
             throttles=(REGISTERING,),
         ),
     ),
+    handlers={CredentialsChanged: RegistrationService.take_back},
     cli=(create_user,),
 )

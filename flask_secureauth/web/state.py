@@ -65,7 +65,11 @@ class Mailboxes(Protocol):
         ...
 
     def registered_again(self, email: str, *, password_hash: str, fields: Mapping[str, Any]) -> None:
-        """Be told that a visitor registered an address that is taken, where that is no secret to its owner alone."""
+        """Be told that a visitor registered a taken address, where only its owner may learn that."""
+        ...
+
+    def is_pending(self, user_id: Any) -> bool:
+        """Whether a visitor registered the account and nobody has proven its address; locked until the commit."""
         ...
 
     def find_verified(self, user: Any) -> bool | None:
@@ -83,6 +87,10 @@ class UnprovenMailboxes:
 
     def registered_again(self, email: str, *, password_hash: str, fields: Mapping[str, Any]) -> None:
         """Nothing to do."""
+
+    def is_pending(self, user_id: Any) -> bool:
+        """Nobody is waited for."""
+        return False
 
     def find_verified(self, user: Any) -> None:
         """Nobody knows."""

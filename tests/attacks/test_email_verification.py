@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import func, select, update
+from marshmallow import fields
+from sqlalchemy import String, delete, func, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 from werkzeug.test import TestResponse
 
-from flask_secureauth import UserMixin
+from flask_secureauth import RegistrationSchema, UserMixin
 from flask_secureauth.core.mail import Message
 from flask_secureauth.events import EmailVerified
 from flask_secureauth.features.email_verification import EmailVerificationMixin
@@ -274,6 +275,88 @@ def test_verified_account_is_out_of_the_attackers_reach(hijacked: Flask) -> None
     assert sign_in(client, password=VICTIM)
 
 
+class PersonalRegistration(RegistrationSchema):
+    recovery, name = fields.String(), fields.String()
+    news = fields.Boolean()
+
+
+UNSET = {"recovery": "", "news": True, "name": None}
+EVIL = {"recovery": "eve@example.com", "news": False, "name": "Eve"}
+
+
+@pytest.fixture
+def personal(make_app: Callable[..., Flask]) -> Flask:
+    """An app in which an attacker has registered the victim's address, and filled the columns of the app."""
+    db = new_sqlalchemy()
+
+    class User(UserMixin, db.Model):
+        __tablename__ = "accounts"
+        recovery: Mapped[str] = mapped_column(String(80), default="")
+        news: Mapped[bool] = mapped_column(default=True)
+        name: Mapped[str | None] = mapped_column(String(20))
+
+    secure_auth = {"db": db, "user_model": User, "schemas": {RegistrationSchema: PersonalRegistration}}
+    app = make_app(before=db.init_app, secure_auth=secure_auth, SECUREAUTH_EMAIL_VERIFICATION_MODE="required")
+    with app.app_context():
+        db.create_all()
+    assert post(app.test_client(), "/users", email="kim@example.com", password=ATTACKER, **EVIL).status_code == 202
+    return app
+
+
+def columns(app: Flask) -> dict[str, Any]:
+    users = app.extensions["secureauth"].users
+    with app.app_context():
+        user = users.attach(users.find_credentials("kim@example.com").row)
+        return {name: getattr(user, name) for name in UNSET}
+
+
+def test_victim_who_registers_too_finds_no_column_of_the_attackers(personal: Flask) -> None:
+    """F4: what the victim leaves out is as in a registration that replaces none."""
+    client = personal.test_client()
+    assert columns(personal) == EVIL
+
+    register(client, password=VICTIM)
+
+    assert confirm(client, mails(personal)[-1].token, VICTIM).status_code == 200
+    assert columns(personal) == UNSET
+
+
+def reset(client: FlaskClient) -> None:
+    """Ask for a link to a new password, and follow it."""
+    post(client, "/auth/password-reset", email="kim@example.com")
+    token = mails(client.application)[-1].token
+    assert post(client, "/auth/password-reset/confirm", token=token, new_password=VICTIM).status_code == 200
+
+
+def test_victim_who_resets_the_password_finds_no_column_of_the_attackers(personal: Flask) -> None:
+    """F4: what the attacker filled in goes with the attacker's password."""
+    reset(personal.test_client())
+
+    assert columns(personal) == UNSET
+    assert sign_in(personal.test_client(), password=VICTIM)
+
+
+def test_reset_of_a_proven_account_keeps_its_columns(personal: Flask) -> None:
+    """F4: they are of whoever proved to know the password and to have the mailbox."""
+    client = personal.test_client()
+    assert confirm(client, mails(personal)[-1].token, ATTACKER).status_code == 200
+
+    reset(client)
+
+    assert columns(personal) == EVIL
+
+
+def test_reset_of_an_account_that_no_visitor_made_keeps_its_columns(personal: Flask) -> None:
+    """F4: those from before the switch, and of the app's own making, are nobody's to take."""
+    auth = personal.extensions["secureauth"]
+    with personal.app_context(), auth.database.transaction():
+        auth.database.change(delete(auth.models[EmailVerificationMixin]))
+
+    reset(personal.test_client())
+
+    assert columns(personal) == EVIL
+
+
 def verified(app: Flask) -> int:
     state = app.extensions["secureauth"]
     model = state.models[EmailVerificationMixin]
@@ -472,3 +555,19 @@ def test_mailbox_is_not_flooded_by_tags(make_app: Callable[..., Flask]) -> None:
 
     assert answers == {202: 100}
     assert len(reached) == 3
+
+
+@pytest.mark.parametrize("attempt", [register, resend, log_in], ids=["register", "resend", "sign in"])
+def test_link_that_was_sent_works_while_no_other_is_sent(
+    make_app: Callable[..., Flask], attempt: Callable[..., TestResponse]
+) -> None:
+    """F22: beyond the limits of mails a link is not made void by one that nobody gets."""
+    app = make_app(SECUREAUTH_EMAIL_VERIFICATION_MODE="required", SECUREAUTH_THROTTLING_ENABLED=True)
+    client = app.test_client()
+    register(client)
+    (mail,) = mails(app)
+
+    attempt(client)
+
+    assert mails(app) == []
+    assert confirm(client, mail.token, PASSWORD).status_code == 200

@@ -8,15 +8,48 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import ForeignKey, String
+from sqlalchemy.orm import Mapped, mapped_column
 
+from flask_secureauth import UserMixin
 from flask_secureauth.db.user_store import EmailTaken
 from tests.conftest import sign_up
-from tests.db.conftest import state_of
-from tests.db.models import MODELS, MakeModel, lazy_relationship, plain, versioned
+from tests.db.conftest import elsewhere, state_of
+from tests.db.models import MODELS, MakeModel, Model, lazy_relationship, own_columns, plain, versioned
 
 every_database = pytest.mark.every_database
 Build = Callable[..., Flask]
 KIM, LEE, OTHER = "kim@example.com", "lee@example.com", "kim@new.example"
+
+
+def named_and_versioned(db: SQLAlchemy) -> Model:
+    """A name, and rows that carry a version."""
+
+    class User(UserMixin, db.Model):
+        __tablename__ = "users"
+        name: Mapped[str] = mapped_column(String(40), default="nobody")
+        version: Mapped[int] = mapped_column()
+        __mapper_args__ = {"version_id_col": version}
+
+    return User
+
+
+def inherited_and_named(db: SQLAlchemy) -> Model:
+    """A name, and descendants in a table of their own that loads along."""
+
+    class User(UserMixin, db.Model):
+        __tablename__ = "users"
+        kind: Mapped[str] = mapped_column(String(20))
+        name: Mapped[str] = mapped_column(String(40), default="nobody")
+        __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "user", "with_polymorphic": "*"}
+
+    class Admin(User):
+        __tablename__ = "admins"
+        id: Mapped[int] = mapped_column(ForeignKey("users.id"), primary_key=True)
+        __mapper_args__ = {"polymorphic_identity": "admin"}
+
+    return User
 
 
 class Store:
@@ -53,6 +86,8 @@ def test_changes_are_of_one_user(build: Build, model: MakeModel) -> None:
     assert store.run(lambda: users.set_hash(store.kim, "another")) is True
     assert store.run(lambda: users.set_email(store.kim, OTHER)) == KIM
     assert (store.key(OTHER), store.hash(OTHER)) == (store.kim, "another")
+    store.run(lambda: users.overwrite(store.kim, {"password_hash": "a third"}))
+    assert store.hash(OTHER) == "a third"
     assert store.run(lambda: users.delete(store.kim)) is True
     assert (store.key(OTHER), store.key(LEE), store.hash(LEE)) == (None, store.lee, before)
 
@@ -109,6 +144,30 @@ def test_address_before_is_the_one_that_is_there_now(build: Build) -> None:
         return users.set_email(store.kim, "kim@third.example")
 
     assert store.run(change) == OTHER
+
+
+@every_database
+@pytest.mark.parametrize(
+    "model", [own_columns, named_and_versioned, inherited_and_named], ids=lambda model: model.__name__
+)
+def test_overwriting_writes_what_the_object_says_already(build: Build, model: MakeModel) -> None:
+    """M10: the row was read before it was locked, and whoever held it has written meanwhile."""
+    store = Store(build(model))
+    users, session = store.state.users, store.state.database.session
+
+    def change() -> None:
+        user = users.attach(users.find_credentials(KIM).row)
+        assert user.name == "nobody"
+        elsewhere(lambda: store.run(lambda: users.overwrite(store.kim, {"name": "Eve"})))
+        assert users.lock(user)
+        users.overwrite(store.kim, {"name": "nobody", "password_hash": "another"})
+
+    store.run(change)
+
+    with store.app.app_context():
+        kim = session.get(store.state.user_model, store.kim)
+        assert (kim.name, kim.password_hash) == ("nobody", "another")
+        assert kim.updated_at > kim.created_at
 
 
 @every_database

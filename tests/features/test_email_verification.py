@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from flask_secureauth import BUILTIN, ConfigurationError, RegistrationSchema, create_access_token
+from flask_secureauth.db.users import SQLAlchemyUserStore
 from flask_secureauth.events import EmailVerified, credentials_changed, email_verified, login_failed, user_registered
 from flask_secureauth.features.email_verification import EmailVerificationMixin, EmailVerificationService
 from flask_secureauth.features.login import InvalidCredentials
@@ -356,6 +358,25 @@ def test_replacement_replaces_the_columns_of_the_app(named: Flask, members: dict
 
     assert register(client, password=OTHER, **members).status_code == 202
     assert name_of(named) == name
+
+
+@pytest.mark.every_database
+def test_replacement_replaces_what_was_written_while_it_waited(named: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """F4: the row was read before it was locked, by somebody else at first."""
+    client = named.test_client()
+    register(client)
+    lock = SQLAlchemyUserStore.lock
+
+    def overtaken(self: SQLAlchemyUserStore, user: Any) -> bool:
+        monkeypatch.undo()
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(register, named.test_client(), name="Eve").result(30).status_code == 202
+        return lock(self, user)
+
+    monkeypatch.setattr(SQLAlchemyUserStore, "lock", overtaken)
+
+    assert register(client, password=OTHER).status_code == 202
+    assert name_of(named) is None
 
 
 @pytest.mark.every_database

@@ -17,6 +17,8 @@ from tests.visitor import ACCESS, COOKIES, CSRF, REFRESH, TRANSPORTS, Visitor
 from tests.web.views import add_views
 
 each_transport = pytest.mark.parametrize("transport", TRANSPORTS)
+READS = ("/users/me", "/auth/sessions", "/auth/audit")
+"""Where everybody reads the same twice; an export notes down that it was asked for."""
 LOGIN = {"email": "kim@example.com", "password": PASSWORD}
 
 
@@ -35,6 +37,10 @@ def tour(visitor: Visitor) -> Iterator[tuple[str, Any]]:
     yield "profile", visitor.get("/users/me")
     yield "sessions", visitor.get("/auth/sessions")
     yield "no session", visitor.open("DELETE", f"/auth/sessions/{'0' * 32}")
+    yield "audit", visitor.get("/auth/audit")
+    yield "export", visitor.get("/users/me/export")
+    yield "refused address", visitor.post("/users/me/email", {"email": "kim"})
+    yield "address", visitor.post("/users/me/email", {"email": "kim@new.example"})
     yield "refresh", visitor.refresh()
     yield "wrong password", visitor.post("/auth/reauthenticate", {"password": "x"})
     yield "step-up", visitor.post("/auth/reauthenticate", {"password": PASSWORD})
@@ -43,9 +49,14 @@ def tour(visitor: Visitor) -> Iterator[tuple[str, Any]]:
     yield "sign-in", visitor.post("/auth/login", LOGIN)
     yield "others out", visitor.post("/auth/logout", {"scope": "others"})
     yield "sign-out", visitor.post("/auth/logout")
+    yield "export of nobody", visitor.get("/users/me/export")
+    yield "deletion of nobody", visitor.open("DELETE", "/users/me")
     yield "profile of nobody", visitor.get("/users/me")
     yield "refresh of nobody", visitor.refresh()
     yield "crossing", visitor.post("/auth/login", LOGIN, headers={"Sec-Fetch-Site": "cross-site"})
+    yield "sign-in to leave", visitor.post("/auth/login", LOGIN)
+    yield "deletion", visitor.open("DELETE", "/users/me")
+    yield "profile of the deleted", visitor.get("/users/me")
 
 
 @each_transport
@@ -98,6 +109,14 @@ DECEPTIONS = [
     "/auth/sessions.css",
     "/auth/sessions/",
     "/auth/sessions;a.png",
+    "/auth/audit/a.css",
+    "/auth/audit.css",
+    "/auth/audit/",
+    "/auth/audit;a.png",
+    "/users/me/export/a.css",
+    "/users/me/export.css",
+    "/users/me/export/",
+    "/users/me/export;a.png",
 ]
 
 
@@ -117,7 +136,7 @@ def test_address_that_looks_like_a_file_shows_nobody(
         assert response.headers["Cache-Control"] == "no-store"
 
 
-@pytest.mark.parametrize("path", ["/users/me", "/auth/sessions"])
+@pytest.mark.parametrize("path", READS)
 def test_query_changes_nothing_about_an_answer(visit: Callable[[str], Visitor], path: str) -> None:
     """F29: a parameter that a cache puts into its key, or leaves out of it, makes no other answer."""
     visitor = visit("cookies")
@@ -187,7 +206,7 @@ def test_nothing_is_shown_after_the_sign_out(visit: Callable[[str], Visitor], tr
     visitor.post("/auth/logout")
 
     for who in (visitor, before):
-        for path in ("/users/me", "/guarded", "/auth/sessions"):
+        for path in (*READS, "/users/me/export", "/guarded"):
             response = who.get(path)
             assert response.status_code == 401
             assert "kim" not in response.text

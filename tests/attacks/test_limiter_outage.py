@@ -11,16 +11,34 @@ from sqlalchemy.exc import OperationalError
 
 from flask_secureauth.core.passwords import PasswordHasher
 from flask_secureauth.features.throttling.rows import DatabaseStorage
+from flask_secureauth.testing import mails
 from tests.attacks.conftest import add_guarded_view
-from tests.conftest import PASSWORD, THROTTLED, bearer, sign_in, sign_up
+from tests.conftest import PASSWORD, THROTTLED, bearer, sign_up
+from tests.visitor import Visitor
 
-KIM = {"email": "kim@example.com", "password": PASSWORD}
+EMAIL, NEW = "kim@example.com", "amber-tundra-77"
+KIM = {"email": EMAIL, "password": PASSWORD}
+LINK = {"token": "x" * 43}
+LIMITED: dict[str, dict[str, str]] = {
+    "/auth/login": KIM,
+    "/users": KIM,
+    "/auth/reauthenticate": {"password": PASSWORD},
+    "/users/me/password": {"current_password": PASSWORD, "new_password": NEW},
+    "/users/me/email": {"email": "kim@new.example"},
+    "/auth/password-reset": {"email": EMAIL},
+    "/auth/password-reset/confirm": {**LINK, "new_password": NEW},
+    "/auth/email-verification": {"email": EMAIL},
+    "/auth/email-verification/confirm": LINK,
+    "/auth/email-change/confirm": LINK,
+    "/auth/email-change/undo": LINK,
+    "/auth/refresh": {},
+}
 
 
 @pytest.fixture(params=["database", "redis"])
 def broken(request: pytest.FixtureRequest, make_app: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch) -> Flask:
     """An app whose store does not answer; its accounts are there."""
-    settings = {}
+    settings = {"SECUREAUTH_EMAIL_VERIFICATION_MODE": "required"}
     if request.param == "redis":
         pytest.importorskip("redis")
         settings["SECUREAUTH_THROTTLING_STORAGE"] = "redis://127.0.0.1:1/0"
@@ -34,28 +52,33 @@ def broken(request: pytest.FixtureRequest, make_app: Callable[..., Flask], monke
 
 
 @pytest.fixture
-def token(broken: Flask, make_app: Callable[..., Flask]) -> str:
-    """The access token of an account, from a worker that counts nothing."""
-    client = make_app().test_client()
-    sign_up(client)
-    return sign_in(client)
+def tokens(broken: Flask, make_app: Callable[..., Flask]) -> dict[str, str]:
+    """The tokens of an account, from a worker that counts nothing."""
+    return Visitor(make_app()).sign_up(EMAIL).tokens
 
 
-@pytest.mark.parametrize("path", ["/auth/login", "/users", "/auth/reauthenticate", "/users/me/password"])
+@pytest.fixture
+def token(tokens: dict[str, str]) -> str:
+    """The access token."""
+    return tokens["access_token"]
+
+
+@pytest.mark.parametrize("path", LIMITED)
 def test_what_is_limited_is_503_and_reaches_no_password(
-    broken: Flask, token: str, monkeypatch: pytest.MonkeyPatch, path: str
+    broken: Flask, tokens: dict[str, str], monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     """F30, ASVS 16.5.3: without a count there is no guess, right or wrong."""
     monkeypatch.setattr(PasswordHasher, "verify", None)
-    body = {**KIM, "current_password": PASSWORD, "new_password": "amber-tundra-77"}
-    wanted = {"/auth/login": KIM, "/users": KIM, "/auth/reauthenticate": {"password": PASSWORD}}.get(path, body)
+    monkeypatch.setattr(PasswordHasher, "hash", None)
+    body = LIMITED[path] or {"refresh_token": tokens["refresh_token"]}
 
-    response = broken.test_client().post(path, json=wanted, headers=bearer(token))
+    response = broken.test_client().post(path, json=body, headers=bearer(tokens["access_token"]))
 
     assert (response.status_code, response.json["code"]) == (503, "database_unavailable")
     assert response.headers["Retry-After"].isdecimal()
     for secret in ("127.0.0.1", "redis", "Error"):
         assert secret not in response.text
+    assert mails(broken) == []
 
 
 def test_what_is_not_limited_works_on(broken: Flask, token: str) -> None:

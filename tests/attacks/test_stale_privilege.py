@@ -13,6 +13,7 @@ from sqlalchemy import delete, text, update
 from flask_secureauth import jwt_required, revoke_sessions, verify_jwt_in_request
 from tests.conftest import PASSWORD, new_sqlalchemy
 from tests.features.models import model_with_switch
+from tests.letters import UNDO, reset, reset_token, send, undo_token
 from tests.visitor import ACCESS_COOKIE, COOKIES, REFRESH_COOKIE, Visitor
 from tests.web.views import app_on
 
@@ -40,6 +41,19 @@ def _disable(case: Case) -> None:
 
 def _delete(case: Case) -> None:
     case.change(delete(case.user))
+
+
+def _delete_own(case: Case) -> None:
+    assert Visitor(case.app).sign_in().open("DELETE", "/users/me").status_code == 200
+
+
+def _reset_password(case: Case) -> None:
+    assert reset(case.app, reset_token(case.app)).status_code == 200
+
+
+def _undo_email_change(case: Case) -> None:
+    token = undo_token(case.app, Visitor(case.app).sign_in())
+    assert send(case.app, UNDO, token=token).status_code == 200
 
 
 def _change_password(case: Case) -> None:
@@ -94,6 +108,9 @@ def _replay(case: Case) -> None:
 ENDS: dict[str, Callable[[Case], None]] = {
     "disabled": _disable,
     "deleted": _delete,
+    "deleted by the user": _delete_own,
+    "password reset": _reset_password,
+    "e-mail change undone": _undo_email_change,
     "password changed": _change_password,
     "password changed elsewhere": _change_password_elsewhere,
     "stepped up": _step_up,
@@ -106,6 +123,7 @@ ENDS: dict[str, Callable[[Case], None]] = {
     "revoked on the command line": _revoke_on_the_command_line,
     "old token came back": _replay,
 }
+GONE = ("deleted", "deleted by the user")
 TRANSPORTS = {"header": {}, "cookie": COOKIES, "refresh cookie": REFRESH_COOKIE, "access cookie": ACCESS_COOKIE}
 
 
@@ -156,7 +174,7 @@ def test_next_request_with_a_token_of_before_is_refused(
 
     ENDS[end](case)
 
-    not_found = {("/users/me", 404 if end == "deleted" else 401)}
+    not_found = {("/users/me", 404 if end in GONE else 401)}
     expected = {(path, 401) for path in (*READS, "/write", "/auth/logout", "/auth/reauthenticate", "/auth/refresh")}
     assert _refused(thief) == (expected - {("/users/me", 401)}) | not_found
 
@@ -169,7 +187,7 @@ def test_mixed_transports_refuse_the_same(make_case: Callable[..., Case], transp
     thief = case.owner.copy()
     ENDS[end](case)
 
-    assert {status for _, status in _refused(thief)} <= ({401, 404} if end == "deleted" else {401})
+    assert {status for _, status in _refused(thief)} <= ({401, 404} if end in GONE else {401})
 
 
 OWN_PROCESS = [name for name in ENDS if name not in ("disabled", "deleted")]
@@ -186,11 +204,12 @@ def test_own_process_forgets_at_once_whatever_the_staleness(
     assert thief.get("/guarded").status_code == 200
     ENDS[end](case)
 
-    assert {status for _, status in _refused(thief)} == {401}
+    told = _refused(thief)
+    assert {status for path, status in told if path != "/users/me" or end not in GONE} == {401}
 
 
 @pytest.mark.parametrize("staleness", [3600, None])
-@pytest.mark.parametrize("end", ["disabled", "deleted", "signed out"])
+@pytest.mark.parametrize("end", ["disabled", *GONE, "password reset", "e-mail change undone", "signed out"])
 def test_staleness_never_delays_what_changes_credentials(
     make_case: Callable[..., Case], staleness: int | None, end: str
 ) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 from werkzeug.test import TestResponse
 
@@ -163,21 +163,24 @@ def test_device_cookie_of_before_dies_with_the_password(make_app: Callable[..., 
     assert owner.post("/auth/login", {**KIM, "password": NEW}).status_code == 200
 
 
-@pytest.fixture
-def parity(make_app: Callable[..., Flask]) -> Iterator[FlaskClient]:
-    """A client of an app with an ordinary and a disabled account."""
+@pytest.fixture(params=["off", "required"])
+def parity(make_app: Callable[..., Flask], request: pytest.FixtureRequest) -> Iterator[FlaskClient]:
+    """A client of an app with accounts of each kind, where nobody has to prove an address, and where nobody has."""
     db = new_sqlalchemy()
 
     class User(UserMixin, db.Model):
         __tablename__ = "accounts"
         is_active: Mapped[bool] = mapped_column(default=True)
 
-    app = make_app(before=db.init_app, secure_auth={"db": db, "user_model": User}, **THROTTLED)
+    mode = {"SECUREAUTH_EMAIL_VERIFICATION_MODE": request.param}
+    app = make_app(before=db.init_app, secure_auth={"db": db, "user_model": User}, **THROTTLED, **mode)
     with app.app_context():
         db.create_all()
         client = app.test_client()
-        for name in ("kim", "disabled", "passwordless"):
-            sign_up(client, f"{name}@example.com")
+        names = ("kim", "disabled", "passwordless", *(("unverified",) if request.param == "required" else ()))
+        for name in names:
+            client.post("/users", json={"email": f"{name}@example.com", "password": PASSWORD})
+        assert db.session.scalar(select(func.count()).select_from(User)) == len(names)
         db.session.execute(update(User).where(User.email == "disabled@example.com").values(is_active=False))
         db.session.execute(update(User).where(User.email == "passwordless@example.com").values(password_hash="!"))
         db.session.commit()
@@ -192,7 +195,7 @@ def _anatomy(response: TestResponse) -> tuple[Any, ...]:
 
 @pytest.mark.every_database
 def test_throttled_answers_tell_nothing_of_the_account(parity: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    """F1, ASVS 6.3.8: unknown, known, disabled and passwordless answer alike at each step, with as many hashes."""
+    """F1, ASVS 6.3.8: whatever the account, each step is answered alike, with as many hashes."""
     hashes: list[str] = []
     scrypt = hashlib.scrypt
 
@@ -206,6 +209,7 @@ def test_throttled_answers_tell_nothing_of_the_account(parity: FlaskClient, monk
         "known": ("kim@example.com", WRONG),
         "disabled": ("disabled@example.com", PASSWORD),
         "passwordless": ("passwordless@example.com", PASSWORD),
+        "unverified": ("unverified@example.com", PASSWORD),
         "no address": ("\u202e@@", PASSWORD),
     }
     seen: dict[str, list[Any]] = {}

@@ -10,7 +10,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from flask_secureauth.testing import mails
-from tests.conftest import new_sqlalchemy
+from tests.conftest import PASSWORD, new_sqlalchemy
 from tests.features.models import model_with_switch
 from tests.letters import KIM, LEE, RESET, change_user, counted_work, mail_to, send
 from tests.visitor import Visitor
@@ -43,6 +43,21 @@ def test_request_for_an_account_is_the_request_for_none(
     app: Flask, monkeypatch: pytest.MonkeyPatch, email: str
 ) -> None:
     """F2 and F3, ASVS 6.3.8: equal status, body and headers, no hash, and a mail and a line of audit."""
+    compare_requests(app, email, monkeypatch)
+
+
+@every_database
+def test_request_for_an_unverified_account_is_the_request_for_none(
+    make_app: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = make_app(SECUREAUTH_EMAIL_VERIFICATION_MODE="required")
+    assert send(app, "/users", email=KIM, password=PASSWORD).status_code == 202
+
+    compare_requests(app, KIM, monkeypatch)
+
+
+def compare_requests(app: Flask, email: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """See that a request for an account and one for none are the same."""
     send(app, RESET, email="warm@example.com")
     with counted_work(app, monkeypatch) as for_account:
         present = send(app, RESET, email=email)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sys
+import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -101,6 +104,21 @@ def test_every_storage_takes_back_one_hit(pinged: Flask) -> None:
         state.throttles.begin_attempt("j@example.com", client=_client("192.0.2.1"))
         with pytest.raises(TooManyRequests):
             state.throttles.begin_attempt("k@example.com", client=_client("192.0.2.1"))
+
+
+def test_apps_with_one_redis_admit_together_as_many_as_the_limits_say(
+    make_app: Callable[..., Flask], redis_url: str
+) -> None:
+    """ASVS 15.4.2: workers that share nothing else, all at once."""
+    apps = [_with_pings(make_app, SECUREAUTH_THROTTLING_STORAGE=redis_url) for _ in range(2)]
+    barrier = threading.Barrier(40)
+
+    def hit(number: int) -> bool:
+        barrier.wait(30)
+        return _admit(apps[number % 2], PINGS, "203.0.113.9")
+
+    with ThreadPoolExecutor(40) as pool:
+        assert Counter(pool.map(hit, range(40))) == {True: 2, False: 38}
 
 
 def _client(ip: str | None) -> Client:

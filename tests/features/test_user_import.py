@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import sys
 import tracemalloc
 import uuid
@@ -662,6 +663,21 @@ def test_imported_users_are_not_announced_as_registered(app: Flask, import_users
     assert sent == []
 
 
+def test_terminal_shows_how_much_of_the_file_is_read(
+    import_users: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("click._termui_impl.isatty", lambda stream: True)
+
+    result = import_users(rows(*(f"user{number}@example.com" for number in range(600))))
+
+    steps = [int(step) for step in re.findall(r"Users  \[.*?\] +(\d+)%", result.stderr)]
+    assert steps == sorted(steps)
+    assert steps[-1] == 100
+    assert any(0 < step < 100 for step in steps)
+    assert summary(result) == "Imported 600, present 0, refused 0."
+
+
+@pytest.mark.every_database
 def test_memory_does_not_grow_with_the_file(app: Flask, tmp_path: Path) -> None:
     def peak(name: str, size: int) -> int:
         content = rows(*(f"{name}{number}@example.com" for number in range(size)))

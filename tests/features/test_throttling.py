@@ -325,8 +325,8 @@ def test_throttles_of_one_name_must_be_one(make_app: Callable[..., Flask]) -> No
 
 
 def test_throttle_counts_by_something_that_is_known(make_app: Callable[..., Flask]) -> None:
-    mine = Feature(name="mine", throttles=(replace(PINGS, name="mine.sent", by="adress"),))  # type: ignore[arg-type]
-    with pytest.raises(ConfigurationError, match=r"mine\.sent is by 'adress'; choose one of client, session, address"):
+    mine = Feature(name="mine", throttles=(replace(PINGS, name="mine.sent", by="user"),))  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match=r"mine\.sent is by 'user'; choose one of client, session, address"):
         make_app(secure_auth={"features": (*BUILTIN, mine)}, **THROTTLED)
 
 
